@@ -1,0 +1,166 @@
+// Checked in test/binding/.
+#include "binding/addon.h"
+
+#include <new>
+#include <utility>
+
+#include "binding/arguments.h"
+#include "core/host_device.h"
+#include "core/host_memory.h"
+#include "cpu/cpu.h"
+#include "reference/reference.h"
+
+namespace igcnet::binding {
+namespace {
+
+const char* class_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kShape:
+      return "ShapeError";
+    case ErrorCode::kDType:
+      return "DTypeError";
+    case ErrorCode::kDevice:
+      return "DeviceError";
+    case ErrorCode::kUnsupported:
+      return "UnsupportedError";
+    case ErrorCode::kOutOfMemory:
+      return "OutOfMemoryError";
+    case ErrorCode::kDisposed:
+      return "DisposedError";
+    case ErrorCode::kData:
+      return "DataError";
+    case ErrorCode::kArgument:
+      return "TypeError";
+    case ErrorCode::kRange:
+      return "RangeError";
+    case ErrorCode::kInternal:
+      return "InternalError";
+  }
+  return "InternalError";
+}
+
+constexpr std::pair<DType, const char*> kArrayClasses[] = {{DType::kF32, "Float32Array"},
+                                                           {DType::kF64, "Float64Array"},
+                                                           {DType::kI32, "Int32Array"},
+                                                           {DType::kU8, "Uint8Array"}};
+
+}  // namespace
+
+Addon::Addon(Napi::Env env) : completions_(env), process_exit_(env, [this] { stop_streams(); }) {
+  for (const auto& [dtype, name] : kArrayClasses) {
+    array_classes_[dtype] = Napi::Persistent(env.Global().Get(name).As<Napi::Function>());
+  }
+}
+
+Addon::~Addon() { shutdown(); }
+
+void Addon::shutdown() noexcept {
+  stop_streams();
+  completions_.close();
+}
+
+void Addon::stop_streams() noexcept {
+  for (const auto& [name, device] : devices_) device->shutdown();
+}
+
+const std::shared_ptr<Device>& Addon::device(const std::string& name) {
+  const auto found = devices_.find(name);
+  if (found != devices_.end()) return found->second;
+  std::unique_ptr<Backend> backend;
+  if (name == "cpu") backend = make_cpu_backend();
+  if (name == "reference") backend = make_reference_backend();
+  if (backend == nullptr) {
+    throw Error(ErrorCode::kDevice, "device: expected cpu or reference but received " + shortened(name));
+  }
+  return devices_[name] = std::make_shared<HostDevice>(std::move(backend));
+}
+
+void Addon::announce_memory(Napi::Env env) {
+  constexpr int64_t kStep = int64_t{1} << 20;  // changes under 1 MiB do not move the garbage collector
+  int64_t bytes = 0;
+  for (const auto& [name, device] : devices_) bytes += static_cast<int64_t>(device->allocator().stats().bytes_in_use);
+  const int64_t change = bytes - announced_bytes_;
+  if (change < kStep && change > -kStep) return;
+  announced_bytes_ = bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(env, change);
+}
+
+Napi::TypedArray Addon::new_array(DType dtype, int64_t length) const {
+  const std::string sizes = std::to_string(length) + " values of dtype " + std::string(name_of(dtype));
+  expect_host_memory("data", static_cast<size_t>(length) * size_of(dtype));
+  try {
+    const Napi::FunctionReference& array_class = array_classes_.at(dtype);
+    return array_class.New({Napi::Number::New(array_class.Env(), static_cast<double>(length))}).As<Napi::TypedArray>();
+  } catch (const Napi::Error& error) {  // a RangeError: too long for JavaScript, or no memory
+    throw Error(ErrorCode::kOutOfMemory,
+                "data: expected a typed array of " + sizes + " but received: " + error.Message());
+  }
+}
+
+void Addon::set_error_classes(const Napi::Object& classes) {
+  std::map<std::string, Napi::FunctionReference> received;
+  for (const char* name : {"ShapeError", "DTypeError", "DeviceError", "UnsupportedError", "OutOfMemoryError",
+                           "DisposedError", "DataError", "InternalError"}) {
+    const Napi::Value value = classes.Get(name);
+    if (!value.IsFunction()) {
+      throw Error(ErrorCode::kArgument,
+                  std::string("setErrorClasses: expected a class for ") + name + " but received " + describe(value));
+    }
+    received[name] = Napi::Persistent(value.As<Napi::Function>());
+  }
+  error_classes_ = std::move(received);  // all or none
+}
+
+Napi::Error Addon::to_js(Napi::Env env, ErrorCode code, const std::string& message) const {
+  if (code == ErrorCode::kArgument) return Napi::TypeError::New(env, message);
+  if (code == ErrorCode::kRange) return Napi::RangeError::New(env, message);
+  const auto found = error_classes_.find(class_name(code));
+  if (found == error_classes_.end()) return Napi::Error::New(env, message);
+  return Napi::Error(env, found->second.New({Napi::String::New(env, message)}));
+}
+
+Napi::Error Addon::to_js(Napi::Env env, std::exception_ptr error) const {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& known) {
+    return to_js(env, known.code(), known.what());
+  } catch (const std::bad_alloc&) {
+    return to_js(env, ErrorCode::kOutOfMemory, "host: out of memory");
+  } catch (const std::exception& unknown) {
+    return to_js(env, ErrorCode::kInternal, unknown.what());
+  } catch (...) {
+    return to_js(env, ErrorCode::kInternal, "an unknown native error");
+  }
+}
+
+namespace {
+
+Napi::Value set_error_classes(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) {
+    throw Error(ErrorCode::kArgument,
+                "setErrorClasses: expected an object of classes but received " + describe(info[0]));
+  }
+  Addon::of(info.Env()).set_error_classes(info[0].As<Napi::Object>());
+  return info.Env().Undefined();
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* addon = new Addon(env);
+  env.SetInstanceData(addon);
+  // Before the environment frees its values, no stream may run any more.
+  env.AddCleanupHook([](Addon* state) { state->shutdown(); }, addon);
+  define<set_error_classes>(exports, "setErrorClasses");
+  for (auto* define_op :
+       {define_tensor, define_device, define_add, define_avg_pool2d, define_batch_norm2d, define_cast, define_conv2d,
+        define_cross_entropy, define_global_avg_pool2d, define_igc_block, define_linear, define_max_pool2d,
+        define_random, define_relu, define_reorder, define_sgd_step, define_softmax}) {
+    define_op(exports);
+  }
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(igcnet, init)
+
+}  // namespace igcnet::binding

@@ -1,0 +1,234 @@
+#include "binding/arguments.h"
+
+#include <cmath>
+
+#include "binding/tensor.h"
+#include "core/error.h"
+
+namespace igcnet::binding {
+namespace {
+
+[[noreturn]] void fail(ErrorCode code, const char* op, const std::string& rest) {
+  throw Error(code, std::string(op) + ": expected " + rest);
+}
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+bool is_safe_integer(double number) {
+  return std::isfinite(number) && std::trunc(number) == number && std::abs(number) <= kMaxSafeInteger;
+}
+
+}  // namespace
+
+std::string describe(const Napi::Value& value) {
+  switch (value.Type()) {
+    case napi_undefined:
+      return "undefined";
+    case napi_null:
+      return "null";
+    case napi_boolean:
+      return value.As<Napi::Boolean>() ? "true" : "false";
+    case napi_number: {
+      const double number = value.As<Napi::Number>().DoubleValue();
+      if (is_safe_integer(number)) return std::to_string(static_cast<int64_t>(number));
+      return std::isnan(number) ? "NaN" : value.ToString().Utf8Value();
+    }
+    case napi_string:
+      return "a string";
+    case napi_symbol:
+      return "a symbol";
+    case napi_function:
+      return "a function";
+    case napi_bigint:
+      return "a bigint";
+    default:
+      return value.IsArray() ? "an array" : "another object";
+  }
+}
+
+std::string shortened(const std::string& text) {
+  constexpr size_t kMost = 40;
+  if (text.size() <= kMost) return text;
+  size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a UTF-8 character
+  return text.substr(0, end) + "…";
+}
+
+Napi::Value Params::get(const char* name) const { return object_.Get(name); }
+
+double Params::number(const char* name) const {
+  const Napi::Value value = get(name);
+  if (!value.IsNumber()) {
+    fail(ErrorCode::kArgument, op_, std::string("a number for ") + name + " but received " + describe(value));
+  }
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+double Params::finite(const char* name) const {
+  const double number_value = number(name);
+  if (!std::isfinite(number_value)) {
+    fail(ErrorCode::kRange, op_, std::string("a finite number for ") + name + " but received " + describe(get(name)));
+  }
+  return number_value;
+}
+
+int64_t Params::integer(const char* name) const {
+  const double number_value = number(name);
+  if (!is_safe_integer(number_value)) {
+    fail(ErrorCode::kRange, op_, std::string("a whole number for ") + name + " but received " + describe(get(name)));
+  }
+  return static_cast<int64_t>(number_value);
+}
+
+bool Params::boolean(const char* name) const {
+  const Napi::Value value = get(name);
+  if (!value.IsBoolean()) {
+    fail(ErrorCode::kArgument, op_, std::string("true or false for ") + name + " but received " + describe(value));
+  }
+  return value.As<Napi::Boolean>();
+}
+
+std::string Params::text(const char* name) const {
+  const Napi::Value value = get(name);
+  if (!value.IsString()) {
+    fail(ErrorCode::kArgument, op_, std::string("a string for ") + name + " but received " + describe(value));
+  }
+  return value.As<Napi::String>();
+}
+
+Shape Params::shape(const char* name) const {
+  const Napi::Value value = get(name);
+  if (!value.IsArray()) {
+    fail(ErrorCode::kArgument, op_, std::string("an array of sizes for ") + name + " but received " + describe(value));
+  }
+  const auto array = value.As<Napi::Array>();
+  if (array.Length() > kMaxRank) {
+    fail(ErrorCode::kShape, op_,
+         "at most " + std::to_string(kMaxRank) + " dimensions for " + name + " but received " +
+             std::to_string(array.Length()));
+  }
+  int64_t dims[kMaxRank] = {};
+  const uint32_t rank = array.Length();
+  for (uint32_t i = 0; i < rank; ++i) {
+    const Napi::Value dim = array.Get(i);
+    if (!dim.IsNumber()) {
+      fail(ErrorCode::kArgument, op_, std::string("numbers in ") + name + " but received " + describe(dim));
+    }
+    const double size = dim.As<Napi::Number>().DoubleValue();
+    if (!is_safe_integer(size) || size < 0) {
+      fail(ErrorCode::kShape, op_,
+           std::string("whole sizes of 0 or more in ") + name + " but received " + describe(dim));
+    }
+    dims[i] = static_cast<int64_t>(size);
+  }
+  return {dims, static_cast<int>(rank)};
+}
+
+DType Params::dtype(const char* name) const {
+  const std::string value = text(name);
+  for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kU8}) {
+    if (value == name_of(dtype)) return dtype;
+  }
+  fail(ErrorCode::kDType, op_, std::string("f32, f64, i32 or u8 for ") + name + " but received " + shortened(value));
+}
+
+Tensor Arguments::tensor(size_t index, const char* name) const {
+  const Napi::Value value = info_[index];
+  const NativeTensor* native = NativeTensor::from(value);
+  if (native == nullptr) {
+    fail(ErrorCode::kArgument, op_, std::string("a tensor for ") + name + " but received " + describe(value));
+  }
+  if (!native->tensor.has_value()) {
+    fail(ErrorCode::kDisposed, op_, std::string("a live tensor for ") + name + " but received a disposed one");
+  }
+  return *native->tensor;
+}
+
+std::optional<Tensor> Arguments::optional_tensor(size_t index, const char* name) const {
+  const Napi::Value value = info_[index];
+  if (value.IsNull() || value.IsUndefined()) return std::nullopt;
+  return tensor(index, name);
+}
+
+Params Arguments::params(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsObject()) fail(ErrorCode::kArgument, op_, "an options object but received " + describe(value));
+  return {op_, value.As<Napi::Object>()};
+}
+
+std::string Arguments::text(size_t index, const char* name) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsString()) {
+    fail(ErrorCode::kArgument, op_, std::string("a string for ") + name + " but received " + describe(value));
+  }
+  return value.As<Napi::String>();
+}
+
+void Arguments::same_device(std::initializer_list<Named> tensors) const {
+  const auto& [first_name, first] = *tensors.begin();
+  for (const auto& [name, tensor] : tensors) {
+    if (&tensor->device() != &first->device()) {
+      fail(ErrorCode::kDevice, op_,
+           std::string("tensors of one device but received ") + first_name + " on " + first->device().name() + " and " +
+               name + " on " + tensor->device().name());
+    }
+  }
+}
+
+void Arguments::floating(std::initializer_list<Named> tensors) const {
+  same_device(tensors);
+  const auto& [first_name, first] = *tensors.begin();
+  for (const auto& [name, tensor] : tensors) {
+    if (!is_floating(tensor->dtype)) {
+      fail(ErrorCode::kDType, op_,
+           std::string("a floating dtype for ") + name + " but received " + std::string(name_of(tensor->dtype)));
+    }
+    if (tensor->dtype != first->dtype) {
+      fail(ErrorCode::kDType, op_,
+           std::string("one dtype but received ") + first_name + " " + std::string(name_of(first->dtype)) + " and " +
+               name + " " + std::string(name_of(tensor->dtype)));
+    }
+  }
+  if (!first->device().backend().supports(first->dtype)) {
+    fail(ErrorCode::kUnsupported, op_,
+         "a dtype that device " + first->device().name() + " computes in but received " +
+             std::string(name_of(first->dtype)) + " (the device reference computes in f32 and f64)");
+  }
+}
+
+void Arguments::shaped(Named tensor, const Shape& shape) const {
+  if (tensor.second->shape == shape) return;
+  fail(ErrorCode::kShape, op_,
+       std::string(tensor.first) + " " + shape.to_string() + " but received " + tensor.first + " " +
+           tensor.second->shape.to_string());
+}
+
+void Arguments::ranked(Named tensor, int rank, const char* letters) const {
+  if (tensor.second->shape.rank() == rank) return;
+  fail(ErrorCode::kShape, op_,
+       std::string(tensor.first) + " " + letters + " but received " + tensor.first + " " +
+           tensor.second->shape.to_string());
+}
+
+void Arguments::separate(Named updated, std::initializer_list<Named> others) const {
+  for (const auto& [name, tensor] : others) {
+    if (tensor->storage == updated.second->storage) {
+      fail(ErrorCode::kArgument, op_,
+           std::string(updated.first) + ", which is updated, in memory of its own but received that of " + name);
+    }
+  }
+}
+
+Napi::Value Arguments::handle(Tensor tensor) const { return NativeTensor::create(env(), std::move(tensor)); }
+
+Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
+  return make_tensor(like.storage->shared_device(), like.dtype, shape);
+}
+
+Napi::Value Arguments::object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const {
+  auto result = Napi::Object::New(env());
+  for (const auto& [name, tensor] : tensors) result.Set(name, handle(tensor));
+  return result;
+}
+
+}  // namespace igcnet::binding

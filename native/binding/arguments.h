@@ -1,0 +1,76 @@
+// Reads the arguments of a native function, with an error that names op, expectation and what came.
+// Everything read is a copy or shares ownership, so JavaScript that runs in between (getters) can do no harm.
+#pragma once
+
+#include <napi.h>
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/storage.h"
+
+namespace igcnet::binding {
+
+// The named fields of an options object.
+class Params {
+ public:
+  Params(const char* op, Napi::Object object) : op_(op), object_(object) {}
+
+  int64_t integer(const char* name) const;  // a whole number up to 2^53 in size, any sign
+  double number(const char* name) const;    // any number, NaN and infinities too
+  double finite(const char* name) const;    // a finite number
+  bool boolean(const char* name) const;
+  std::string text(const char* name) const;
+  Shape shape(const char* name) const;  // an array of sizes
+  DType dtype(const char* name) const;
+
+ private:
+  Napi::Value get(const char* name) const;
+  const char* op_;
+  Napi::Object object_;
+};
+
+class Arguments {
+ public:
+  // `op` is the public name of the op, such as "igcBlock".
+  Arguments(const Napi::CallbackInfo& info, const char* op) : info_(info), op_(op) {}
+
+  Napi::Env env() const { return info_.Env(); }
+  const char* op() const { return op_; }
+  Napi::Value value(size_t index) const { return info_[index]; }
+  Tensor tensor(size_t index, const char* name) const;
+  std::optional<Tensor> optional_tensor(size_t index, const char* name) const;  // null or undefined: none
+  Params params(size_t index) const;
+  std::string text(size_t index, const char* name) const;
+
+  using Named = std::pair<const char*, const Tensor*>;
+  // All on one device; throws DeviceError.
+  void same_device(std::initializer_list<Named> tensors) const;
+  // Floating, of one dtype, on one device that computes in it. Throws DTypeError, DeviceError, UnsupportedError.
+  void floating(std::initializer_list<Named> tensors) const;
+  // The tensor has just this shape; throws ShapeError.
+  void shaped(Named tensor, const Shape& shape) const;
+  void ranked(Named tensor, int rank, const char* letters) const;
+  // A tensor that is updated in place shares its memory with none of the others; throws TypeError.
+  void separate(Named updated, std::initializer_list<Named> others) const;
+
+  // A JavaScript handle that owns the tensor.
+  Napi::Value handle(Tensor tensor) const;
+  // An uninitialised tensor beside `like`: same device and dtype.
+  static Tensor beside(const Tensor& like, const Shape& shape);
+  Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;
+
+ private:
+  const Napi::CallbackInfo& info_;
+  const char* op_;
+};
+
+// What a value is, in words: "a string", "undefined", "-3".
+std::string describe(const Napi::Value& value);
+// The first 40 bytes or so of a text from JavaScript, for an error message.
+std::string shortened(const std::string& text);
+
+}  // namespace igcnet::binding

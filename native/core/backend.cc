@@ -1,0 +1,107 @@
+// The default body of every operation: a device that does not override it says so. Checked in
+// test/binding: each operation that a device lacks throws UnsupportedError.
+#include "core/backend.h"
+
+#include <string>
+
+#include "core/error.h"
+
+namespace igcnet {
+
+void Backend::unsupported(const char* op) const {
+  throw Error(ErrorCode::kUnsupported, std::string(op) + ": device " + std::string(name()) + " has no such operation");
+}
+
+void Backend::set_threads(int) {}
+
+void Backend::fill(double, const Output&) { unsupported("fill"); }
+void Backend::copy(const Input&, const Output&) { unsupported("copy"); }
+void Backend::cast(const Input&, const Output&) { unsupported("cast"); }
+void Backend::random_uniform(const RandomParams&, const Output&) { unsupported("random_uniform"); }
+void Backend::random_normal(const RandomParams&, const Output&) { unsupported("random_normal"); }
+
+void Backend::add_forward(const Input&, const Input&, const Output&) { unsupported("add_forward"); }
+void Backend::relu_forward(const Input&, const Output&) { unsupported("relu_forward"); }
+void Backend::relu_backward_input(const Input&, const Input&, const Output&) { unsupported("relu_backward_input"); }
+
+void Backend::conv2d_forward(const Conv2dParams&, const Input&, const Input&, const Output&) {
+  unsupported("conv2d_forward");
+}
+void Backend::conv2d_backward_input(const Conv2dParams&, const Input&, const Input&, const Output&) {
+  unsupported("conv2d_backward_input");
+}
+void Backend::conv2d_backward_weight(const Conv2dParams&, const Input&, const Input&, const Output&) {
+  unsupported("conv2d_backward_weight");
+}
+
+void Backend::reorder_forward(const ReorderParams&, const Input&, const Output&) { unsupported("reorder_forward"); }
+void Backend::reorder_backward_input(const ReorderParams&, const Input&, const Output&) {
+  unsupported("reorder_backward_input");
+}
+
+void Backend::igc_block_forward(const IgcBlockParams&, const Input&, const Input&, const Input&, const Output&,
+                                const Output&) {
+  unsupported("igc_block_forward");
+}
+void Backend::igc_block_backward_input(const IgcBlockParams&, const Input&, const Input&, const Input&, const Output&,
+                                       const Output&) {
+  unsupported("igc_block_backward_input");
+}
+void Backend::igc_block_backward_weight(const IgcBlockParams&, const Input&, const Input&, const Input&, const Input&,
+                                        const Output&, const Output&) {
+  unsupported("igc_block_backward_weight");
+}
+
+void Backend::batch_norm2d_forward(const BatchNorm2dParams&, const Input&, const Input&, const Input&, const Output&,
+                                   const Output&, const Output&, const Output&, const Output&) {
+  unsupported("batch_norm2d_forward");
+}
+void Backend::batch_norm2d_backward_weight(const Input&, const Input&, const Input&, const Input&, const Output&,
+                                           const Output&) {
+  unsupported("batch_norm2d_backward_weight");
+}
+void Backend::batch_norm2d_backward_input(const BatchNorm2dParams&, const Input&, const Input&, const Input&,
+                                          const Input&, const Input&, const Input&, const Input&, const Output&) {
+  unsupported("batch_norm2d_backward_input");
+}
+
+void Backend::avg_pool2d_forward(const Pool2dParams&, const Input&, const Output&) {
+  unsupported("avg_pool2d_forward");
+}
+void Backend::avg_pool2d_backward_input(const Pool2dParams&, const Input&, const Output&) {
+  unsupported("avg_pool2d_backward_input");
+}
+void Backend::max_pool2d_forward(const Pool2dParams&, const Input&, const Output&) {
+  unsupported("max_pool2d_forward");
+}
+void Backend::max_pool2d_backward_input(const Pool2dParams&, const Input&, const Input&, const Output&) {
+  unsupported("max_pool2d_backward_input");
+}
+void Backend::global_avg_pool2d_forward(const Input&, const Output&) { unsupported("global_avg_pool2d_forward"); }
+void Backend::global_avg_pool2d_backward_input(const Input&, const Output&) {
+  unsupported("global_avg_pool2d_backward_input");
+}
+
+void Backend::linear_forward(const Input&, const Input&, const Input&, const Output&) { unsupported("linear_forward"); }
+void Backend::linear_backward_input(const Input&, const Input&, const Output&) { unsupported("linear_backward_input"); }
+void Backend::linear_backward_weight(const Input&, const Input&, const Output&) {
+  unsupported("linear_backward_weight");
+}
+void Backend::linear_backward_bias(const Input&, const Output&) { unsupported("linear_backward_bias"); }
+
+void Backend::softmax_forward(const Input&, const Output&) { unsupported("softmax_forward"); }
+void Backend::softmax_backward_input(const Input&, const Input&, const Output&) {
+  unsupported("softmax_backward_input");
+}
+void Backend::cross_entropy_forward(const CrossEntropyParams&, const Input&, const Input&, const Output&,
+                                    const Output&) {
+  unsupported("cross_entropy_forward");
+}
+void Backend::cross_entropy_backward_input(const CrossEntropyParams&, const Input&, const Input&, const Input&,
+                                           const Output&) {
+  unsupported("cross_entropy_backward_input");
+}
+
+void Backend::sgd_step(const SgdParams&, const Input&, const Output&, const Output&) { unsupported("sgd_step"); }
+
+}  // namespace igcnet

@@ -1,0 +1,73 @@
+#include "core/host_stream.h"
+
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+
+namespace igcnet {
+
+HostStream::HostStream() {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::kDevice,
+                std::string("device: expected a thread for its stream but received: ") + error.what());
+  }
+}
+
+HostStream::~HostStream() { stop(); }
+
+void HostStream::submit(Task task) {
+  {
+    std::unique_lock lock(mutex_);
+    progress_.wait(lock, [&] { return queue_.size() < kMaxQueued || stopping_; });
+    if (stopping_) throw Error(ErrorCode::kDevice, "device: expected a running device but it was shut down");
+    queue_.push_back(std::move(task));
+  }
+  work_.notify_one();
+}
+
+void HostStream::synchronize() {
+  std::unique_lock lock(mutex_);
+  progress_.wait(lock, [&] { return (queue_.empty() && !busy_) || stopping_; });
+}
+
+std::exception_ptr HostStream::take_error() { return std::exchange(error_, nullptr); }
+
+void HostStream::stop() noexcept {
+  std::deque<Task> dropped;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    dropped.swap(queue_);
+  }
+  work_.notify_all();
+  progress_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void HostStream::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [&] { return !queue_.empty() || stopping_; });
+    if (stopping_) return;
+    {
+      Task task = std::move(queue_.front());
+      queue_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      try {
+        task();
+      } catch (...) {
+        if (!error_) error_ = std::current_exception();
+      }
+    }  // the task's captures end before it counts as done
+    lock.lock();
+    busy_ = false;
+    progress_.notify_all();
+  }
+}
+
+}  // namespace igcnet

@@ -1,0 +1,46 @@
+// The owner of a tensor's memory, shared by the tensors that look at it (reshape), and the owning form of a tensor.
+#pragma once
+
+#include <memory>
+
+#include "core/device.h"
+
+namespace igcnet {
+
+class Storage {
+ public:
+  Storage(std::shared_ptr<Device> device, size_t bytes)
+      : device_(std::move(device)), data_(device_->allocator().allocate(bytes)), bytes_(bytes) {}
+  ~Storage() { device_->allocator().free(data_); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+  Device& device() const { return *device_; }
+  const std::shared_ptr<Device>& shared_device() const { return device_; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  void* data_;
+  size_t bytes_;
+};
+
+struct Tensor {
+  std::shared_ptr<Storage> storage;
+  DType dtype = DType::kF32;
+  Shape shape;
+
+  Device& device() const { return storage->device(); }
+  Input input() const { return {storage->data(), dtype, shape}; }
+  Output output() const { return {storage->data(), dtype, shape}; }
+  size_t bytes() const { return static_cast<size_t>(shape.elements()) * size_of(dtype); }
+};
+
+// Uninitialised memory on a device.
+inline Tensor make_tensor(const std::shared_ptr<Device>& device, DType dtype, const Shape& shape) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
+  return {std::make_shared<Storage>(device, bytes), dtype, shape};
+}
+
+}  // namespace igcnet

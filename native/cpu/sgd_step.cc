@@ -1,0 +1,48 @@
+// sgd_step: the formula of core/sgd.h in one pass, in the order of operations of `reference` (no fused multiply-add),
+// which it equals bit for bit.
+#include <cstdint>
+
+#include "core/sgd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/sgd_step.cc"
+#include "cpu/simd.h"
+#include "cpu/vector_loop-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace igcnet {
+namespace HWY_NAMESPACE {
+
+void SgdStepKernel(const SgdParams& p, const float* g, float* w, float* v, int64_t begin, int64_t end) {
+  for_each_vector(begin, end, [&](auto d, int64_t i) HWY_ATTR {
+    const auto lr = hn::Set(d, static_cast<float>(p.lr)), momentum = hn::Set(d, static_cast<float>(p.momentum));
+    const auto weight_decay = hn::Set(d, static_cast<float>(p.weight_decay));
+    const auto weight = hn::LoadU(d, w + i);
+    const auto gradient = hn::Add(hn::LoadU(d, g + i), hn::Mul(weight_decay, weight));
+    const auto velocity = hn::Add(hn::Mul(momentum, hn::LoadU(d, v + i)), gradient);
+    const auto step = p.nesterov ? hn::Add(gradient, hn::Mul(momentum, velocity)) : velocity;
+    hn::StoreU(velocity, d, v + i);
+    hn::StoreU(hn::Sub(weight, hn::Mul(lr, step)), d, w + i);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace igcnet
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "cpu/cpu_backend.h"
+#include "cpu/parallel.h"
+
+namespace igcnet {
+
+HWY_EXPORT(SgdStepKernel);
+
+void CpuBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) {
+  parallel_ranges(w.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(SgdStepKernel)(p, g.as<float>(), w.as<float>(), v.as<float>(), begin, end);
+  });
+}
+
+}  // namespace igcnet
+#endif  // HWY_ONCE
