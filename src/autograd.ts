@@ -1,0 +1,151 @@
+/**
+ * The tape: every recorded op is a node that knows its inputs and how to turn the gradient of its output into those of
+ * its inputs; `backward` walks the nodes in reverse. Works on native handles alone; src/tensor.ts gives it tensors.
+ * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd.test.ts.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { DisposedError, InternalError } from './errors.ts'
+import { type NativeTensor, native } from './native.ts'
+
+/** Where a gradient goes: a leaf keeps it, a node passes it on. */
+export interface Leaf {
+  /** Takes ownership of the gradient. */
+  accumulate(gradient: NativeTensor): void
+}
+
+/**
+ * Gradients of the inputs, in order, from that of the output; `undefined` for an input whose `needs` is false.
+ * The rule owns neither `dy` nor `saved`; every handle that it returns is handed over.
+ */
+export type BackwardRule = (
+  dy: NativeTensor,
+  saved: readonly NativeTensor[],
+  needs: readonly boolean[],
+) => readonly (NativeTensor | undefined)[]
+
+let created = 0
+
+/** One recorded op. It lives as long as a tensor that is its result, or a later node, needs it. */
+export class Node {
+  /** Increases along the tape. */
+  readonly id = created++
+  readonly op: string
+  inputs: readonly (Node | Leaf | undefined)[]
+  #saved: readonly NativeTensor[] | undefined
+  readonly #rule: BackwardRule
+  #users = 0
+
+  constructor(op: string, inputs: Node['inputs'], saved: readonly NativeTensor[], rule: BackwardRule) {
+    this.op = op
+    this.inputs = inputs
+    this.#saved = saved
+    this.#rule = rule
+    for (const input of inputs) if (input instanceof Node) input.retain()
+  }
+
+  /** One user more: a tensor, or a node that has this one as an input. */
+  retain(): void {
+    this.#users++
+  }
+
+  /** One user less. What nothing can walk any more is freed, down the tape. */
+  drop(): void {
+    const dropped: Node[] = [this]
+    for (const node of dropped) {
+      if (--node.#users > 0) continue
+      for (const input of node.inputs) if (input instanceof Node) dropped.push(input)
+      node.release()
+    }
+  }
+
+  run(dy: NativeTensor): readonly (NativeTensor | undefined)[] {
+    const needs = this.inputs.map(input => input !== undefined)
+    const gradients = this.#rule(dy, this.savedTensors(), needs)
+    if (gradients.length !== this.inputs.length || gradients.some((g, i) => (g !== undefined) !== needs[i])) {
+      throw new InternalError(
+        `${this.op}: expected gradients for inputs ${needs} but received ${gradients.map(g => g !== undefined)}`,
+      )
+    }
+    return gradients
+  }
+
+  savedTensors(): readonly NativeTensor[] {
+    if (this.#saved === undefined) {
+      throw new DisposedError(
+        `backward: expected a graph that was not walked yet but the tensors saved by ${this.op} were freed by an earlier backward()`,
+      )
+    }
+    return this.#saved
+  }
+
+  /** Frees what was saved for the backward direction and lets the inputs go. */
+  release(): void {
+    for (const handle of this.#saved ?? []) native.tensorDispose(handle)
+    this.#saved = undefined
+    this.inputs = []
+  }
+}
+
+const recording = new AsyncLocalStorage<boolean>()
+
+/** Whether ops are recorded here: true unless inside `noGrad`. */
+export function isRecording(): boolean {
+  return recording.getStore() ?? true
+}
+
+/** Runs `body`, synchronous or asynchronous, without recording: nothing is saved, results need no gradient. */
+export function noGrad<T>(body: () => T): T {
+  return recording.run(false, body)
+}
+
+/** The nodes that `root` depends on, newest first. */
+function tape(root: Node): Node[] {
+  const found = new Set<Node>([root])
+  for (const node of found) {
+    node.savedTensors() // throws for a graph that was used up
+    for (const input of node.inputs) if (input instanceof Node) found.add(input)
+  }
+  return [...found].sort((a, b) => b.id - a.id)
+}
+
+/** Walks the tape from `root`; takes ownership of `seed`, the gradient of its output. Frees the tape, also when it fails. */
+export function backward(root: Node | Leaf, seed: NativeTensor): void {
+  if (!(root instanceof Node)) {
+    root.accumulate(seed)
+    return
+  }
+  const pending = new Map<Node, NativeTensor>([[root, seed]])
+  let nodes: readonly Node[] = []
+  try {
+    nodes = tape(root)
+    for (const node of nodes) {
+      const dy = pending.get(node)
+      if (dy === undefined) throw new InternalError(`backward: no gradient reached ${node.op}`)
+      const gradients = node.run(dy)
+      pending.delete(node)
+      native.tensorDispose(dy)
+      for (const [i, input] of node.inputs.entries()) {
+        const gradient = gradients[i]
+        if (input === undefined || gradient === undefined) continue
+        if (input instanceof Node) {
+          const sum = pending.get(input)
+          pending.set(input, sum === undefined ? gradient : add(sum, gradient))
+        } else {
+          input.accumulate(gradient)
+        }
+      }
+      node.release()
+    }
+  } finally {
+    for (const node of nodes) node.release()
+    for (const gradient of pending.values()) native.tensorDispose(gradient)
+  }
+}
+
+/** a + b; takes ownership of both. */
+export function add(a: NativeTensor, b: NativeTensor): NativeTensor {
+  const sum = native.addForward(a, b)
+  native.tensorDispose(a)
+  native.tensorDispose(b)
+  return sum
+}

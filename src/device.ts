@@ -1,0 +1,36 @@
+/** What concerns a device as a whole: waiting, memory, threads. Checked in test/binding/device.test.ts. */
+import { availableParallelism } from 'node:os'
+import { type MemoryStats, native } from './native.ts'
+import type { DeviceName } from './tensor.ts'
+
+export type { MemoryStats } from './native.ts'
+
+/** Blocks until everything enqueued on the device has run. */
+export function synchronize(device: DeviceName = 'cpu'): void {
+  native.deviceSynchronize(device)
+}
+
+/** Bytes held by live tensors, bytes held from the system (with the cache), and their peak. */
+export function memory(device: DeviceName = 'cpu'): MemoryStats {
+  return native.deviceMemory(device)
+}
+
+/** Gives cached memory back to the system. */
+export function trim(device: DeviceName = 'cpu'): void {
+  native.deviceTrim(device)
+}
+
+/**
+ * Threads of the ops enqueued from now on, 1 to 1024. Default: the environment variable IGCNET_THREADS, or all cores.
+ * For one number of threads results are the same bits on every run.
+ * @throws RangeError
+ */
+export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
+  native.deviceSetThreads(device, { threads })
+}
+
+/** The number of threads that a device uses unless told otherwise. */
+export function defaultThreads(): number {
+  const asked = Number(process.env.IGCNET_THREADS)
+  return Number.isInteger(asked) && asked >= 1 ? asked : availableParallelism()
+}

@@ -1,0 +1,29 @@
+/**
+ * igcnet: train interleaved group convolution networks from Node.
+ *
+ * Tensors and autograd at the top level; layers in `nn`, optimisers in `optim`, the papers' networks in `models`, data
+ * sets in `data`, devices in `device`, training runs in `train`.
+ */
+export { noGrad } from './autograd.ts'
+export * as data from './data/index.ts'
+export * as device from './device.ts'
+export * from './errors.ts'
+export * as models from './models/index.ts'
+export * as nn from './nn/index.ts'
+export * from './ops/index.ts'
+export * as optim from './optim/index.ts'
+export { type Scope, scope, tidy } from './scope.ts'
+export {
+  type ArrayOf,
+  type DeviceName,
+  type DType,
+  type FloatDType,
+  formatShape,
+  full,
+  ones,
+  type Shape,
+  type TensorOptions,
+  Tensor,
+  tensor,
+  zeros,
+} from './tensor.ts'

@@ -1,0 +1,198 @@
+/**
+ * Loads the native addon and gives its functions one typed interface. Only src/ops, src/tensor.ts,
+ * src/autograd.ts and src/device.ts import this file; test/binding checks every function with bad input.
+ * The native functions check every argument, shape and dtype before they enqueue anything, so their errors
+ * appear at the line that called the op.
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as errors from './errors.ts'
+
+/** A tensor on the native side: an opaque object that owns memory until it is disposed of or collected. */
+export interface NativeTensor {
+  readonly __igcnetNativeTensor: never
+}
+
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array
+
+export interface Conv2dParams {
+  stride: number
+  padding: number
+  groups: number
+}
+export interface IgcBlockParams {
+  primaryPartitions: number
+  secondaryPartitions: number
+  stride: number
+  padding: number
+}
+export interface BatchNorm2dParams {
+  training: boolean
+  momentum: number
+  epsilon: number
+}
+export interface Pool2dParams {
+  kernel: number
+  stride: number
+  padding: number
+}
+export interface RandomParams {
+  device: string
+  dtype: string
+  shape: readonly number[]
+  seed: number
+  offset: number
+  /** Low (uniform) or mean (normal). */
+  a: number
+  /** High (uniform) or standard deviation (normal). */
+  b: number
+}
+export interface SgdParams {
+  lr: number
+  momentum: number
+  weightDecay: number
+  nesterov: boolean
+}
+/** Bytes of one device; `allocations` counts live blocks, `brokenFences` overruns found with IGCNET_DEBUG_MEMORY=1. */
+export interface MemoryStats {
+  bytesInUse: number
+  bytesReserved: number
+  peakInUse: number
+  allocations: number
+  brokenFences: number
+}
+
+type Handle = NativeTensor
+type WithShape = { shape: readonly number[] }
+
+/** Every native function. Layouts and formulas: native/core/<op>.h. */
+export interface Native {
+  setErrorClasses(classes: Record<string, unknown>): void
+
+  tensorCreate(p: { device: string; dtype: string; shape: readonly number[] }, data?: TypedArray): Handle
+  tensorRead(x: Handle): Promise<TypedArray>
+  tensorReadSync(x: Handle): TypedArray
+  tensorReshape(x: Handle, p: WithShape): Handle
+  tensorRetain(x: Handle): Handle
+  tensorDispose(x: Handle): void
+  tensorInfo(x: Handle): { shape: number[]; dtype: string; device: string }
+
+  deviceSynchronize(device: string): void
+  deviceTrim(device: string): void
+  deviceMemory(device: string): MemoryStats
+  deviceSetThreads(device: string, p: { threads: number }): void
+
+  fill(x: Handle, p: { value: number }): void
+  copyInto(x: Handle, y: Handle): void
+  cast(x: Handle, p: { dtype: string }): Handle
+  randomUniform(p: RandomParams): Handle
+  randomNormal(p: RandomParams): Handle
+
+  addForward(a: Handle, b: Handle): Handle
+  reluForward(x: Handle): Handle
+  reluBackwardInput(dy: Handle, y: Handle): Handle
+  softmaxForward(x: Handle): Handle
+  softmaxBackwardInput(dy: Handle, y: Handle): Handle
+  reorderForward(x: Handle, p: { factor: number }): Handle
+  reorderBackwardInput(dy: Handle, p: { factor: number }): Handle
+
+  conv2dForward(x: Handle, w: Handle, p: Conv2dParams): Handle
+  conv2dBackwardInput(dy: Handle, w: Handle, p: Conv2dParams & WithShape): Handle
+  conv2dBackwardWeight(dy: Handle, x: Handle, p: Conv2dParams & WithShape): Handle
+
+  igcBlockForward(x: Handle, primary: Handle, secondary: Handle, p: IgcBlockParams): { z: Handle; y: Handle }
+  igcBlockBackwardInput(
+    dy: Handle,
+    primary: Handle,
+    secondary: Handle,
+    p: IgcBlockParams & WithShape & { needsInput: boolean },
+  ): { dz: Handle; dx?: Handle }
+  igcBlockBackwardWeight(
+    dy: Handle,
+    dz: Handle,
+    x: Handle,
+    z: Handle,
+    p: IgcBlockParams & { primaryShape: readonly number[]; secondaryShape: readonly number[] },
+  ): { primary: Handle; secondary: Handle }
+
+  batchNorm2dForward(
+    x: Handle,
+    gamma: Handle,
+    beta: Handle,
+    runningMean: Handle,
+    runningVar: Handle,
+    p: BatchNorm2dParams,
+  ): { y: Handle; mean: Handle; invStd: Handle }
+  batchNorm2dBackwardWeight(dy: Handle, x: Handle, mean: Handle, invStd: Handle): { gamma: Handle; beta: Handle }
+  batchNorm2dBackwardInput(
+    dy: Handle,
+    x: Handle,
+    gamma: Handle,
+    mean: Handle,
+    invStd: Handle,
+    dgamma: Handle,
+    dbeta: Handle,
+    p: BatchNorm2dParams,
+  ): Handle
+
+  avgPool2dForward(x: Handle, p: Pool2dParams): Handle
+  avgPool2dBackwardInput(dy: Handle, p: Pool2dParams & WithShape): Handle
+  maxPool2dForward(x: Handle, p: Pool2dParams): Handle
+  maxPool2dBackwardInput(dy: Handle, x: Handle, p: Pool2dParams): Handle
+  globalAvgPool2dForward(x: Handle): Handle
+  globalAvgPool2dBackwardInput(dy: Handle, p: WithShape): Handle
+
+  linearForward(x: Handle, w: Handle, b?: Handle): Handle
+  linearBackwardInput(dy: Handle, w: Handle): Handle
+  linearBackwardWeight(dy: Handle, x: Handle): Handle
+  linearBackwardBias(dy: Handle): Handle
+
+  crossEntropyForward(
+    logits: Handle,
+    labels: Handle,
+    p: { labelSmoothing: number },
+  ): { loss: Handle; probabilities: Handle }
+  crossEntropyBackwardInput(
+    dloss: Handle,
+    probabilities: Handle,
+    labels: Handle,
+    p: { labelSmoothing: number },
+  ): Handle
+
+  sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams): void
+}
+
+/**
+ * Where the addon may be, relative to this file (src/ or dist/), in the order in which they are tried. The environment
+ * variable IGCNET_NATIVE, the path of another build (one with a sanitizer, for example), is tried first.
+ */
+const candidates = ['../build/Release/igcnet.node', '../build/Debug/igcnet.node'].map(candidate =>
+  fileURLToPath(new URL(candidate, import.meta.url)),
+)
+
+function load(): Native {
+  const require = createRequire(import.meta.url)
+  const tried: string[] = []
+  const { IGCNET_NATIVE: other } = process.env
+  for (const path of other ? [resolve(other), ...candidates] : candidates) {
+    if (!existsSync(path)) {
+      tried.push(`${path}: not there`)
+      continue
+    }
+    try {
+      const native = require(path) as Native
+      native.setErrorClasses({ ...errors })
+      return native
+    } catch (error) {
+      tried.push(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  throw new errors.DeviceError(
+    `igcnet: the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ` +
+      `Tried ${tried.join('; ')}. In a clone of the repository, run \`npm run setup\` to build it.`,
+  )
+}
+
+export const native: Native = load()

@@ -1,0 +1,39 @@
+/** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
+import { type Images, relu } from '../ops/index.ts'
+import { scope } from '../scope.ts'
+import { BatchNorm2d } from './batch-norm2d.ts'
+import { Conv2d, type Conv2dLayerOptions } from './conv2d.ts'
+import { Module } from './module.ts'
+
+export interface BlockOptions {
+  /** Whether a ReLU ends the block. Default: true. */
+  relu?: boolean
+  /** Momentum of batch norm, MXNet's sense. Default: 0.9. */
+  bnMomentum?: number
+}
+
+/** conv2d - batchNorm2d - relu. x [N, H, W, C] to [N, P, Q, K]. */
+export class ConvBlock extends Module {
+  readonly conv: Conv2d
+  readonly bn: BatchNorm2d
+  readonly relu: boolean
+
+  constructor(options: Conv2dLayerOptions<number, number> & BlockOptions) {
+    super()
+    const { relu = true, bnMomentum = 0.9, outChannels } = options
+    this.conv = new Conv2d(options)
+    this.bn = new BatchNorm2d({ ...options, channels: outChannels, momentum: bnMomentum })
+    this.relu = relu
+  }
+
+  forward(x: Images): Images {
+    using inner = scope()
+    return inner.keep(normalise(this.conv.forward(x), this.bn, this.relu))
+  }
+}
+
+/** What follows every convolution: batch norm and, unless told otherwise, ReLU. */
+export function normalise(x: Images, bn: BatchNorm2d, rectify: boolean): Images {
+  const y = bn.forward(x)
+  return rectify ? relu(y) : y
+}

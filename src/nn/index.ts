@@ -1,0 +1,12 @@
+/** Layers, and the loss that networks are trained with. */
+export { type CrossEntropyOptions, crossEntropy } from '../ops/index.ts'
+export { BatchNorm2d } from './batch-norm2d.ts'
+export { type BlockOptions, ConvBlock } from './conv-block.ts'
+export { Conv2d, type Conv2dLayerOptions } from './conv2d.ts'
+export { fanInUniform, heNormal } from './init.ts'
+export { IgcBlock, InterleavedGroupConv2d, type InterleavedGroupConv2dOptions } from './interleaved-group-conv2d.ts'
+export { Linear } from './linear.ts'
+export { Module, type ModuleOptions, parameter, type State } from './module.ts'
+export { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from './pooling.ts'
+export { ReLU } from './relu.ts'
+export { Sequential } from './sequential.ts'

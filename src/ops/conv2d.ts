@@ -1,0 +1,35 @@
+/** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
+import { type Conv2dParams, native } from '../native.ts'
+import type { FloatDType, Tensor } from '../tensor.ts'
+import type { Images } from './fits.ts'
+import { at, record } from './record.ts'
+
+export interface Conv2dOptions {
+  /** Step of the window in both directions. Default: 1. */
+  stride?: number
+  /** Zeros added on all four sides. Default: 0. */
+  padding?: number
+  /** Groups of channels that do not see each other; divides C and K. Default: 1. */
+  groups?: number
+}
+
+/**
+ * Cross-correlation of images with a weight, without bias.
+ * @param x [N, H, W, C]
+ * @param w [K, R, S, C/groups]: out-channels, kernel height and width, in-channels of a group
+ * @returns [N, P, Q, K] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise
+ * @throws ShapeError, DTypeError, DeviceError
+ */
+export function conv2d<N extends number, K extends number, D extends FloatDType>(
+  x: Images<N, number, number, number, D>,
+  w: Tensor<readonly [K, number, number, number], NoInfer<D>>,
+  options: Conv2dOptions = {},
+): Images<N, number, number, K, D> {
+  const p: Conv2dParams = { stride: options.stride ?? 1, padding: options.padding ?? 0, groups: options.groups ?? 1 }
+  const y = native.conv2dForward(x.handle, w.handle, p)
+  const [xShape, wShape] = [x.shape, w.shape]
+  return record('conv2d', [x, w], y, { shared: [x.handle, w.handle] }, (dy, saved, needs) => [
+    needs[0] ? native.conv2dBackwardInput(dy, at(saved, 1), { ...p, shape: xShape }) : undefined,
+    needs[1] ? native.conv2dBackwardWeight(dy, at(saved, 0), { ...p, shape: wShape }) : undefined,
+  ])
+}

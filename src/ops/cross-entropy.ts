@@ -1,0 +1,31 @@
+/** crossEntropy: the loss. Checked in test/kernels/cross-entropy.test.ts, test/gradcheck, test/golden. */
+import { native } from '../native.ts'
+import type { FloatDType, Tensor } from '../tensor.ts'
+import type { Fits } from './fits.ts'
+import { at, record } from './record.ts'
+
+export interface CrossEntropyOptions {
+  /** Share of the target spread evenly over all classes, 0 to 1. Default: 0. */
+  labelSmoothing?: number
+}
+
+/**
+ * The mean over the batch of the cross-entropy between softmax(logits) and the labels.
+ * @param logits [N, K]
+ * @param labels [N], i32, 0 to K - 1
+ * @returns a scalar, shape []
+ * @throws ShapeError, DTypeError, RangeError; a label out of range is a DataError when the result is read
+ */
+export function crossEntropy<N extends number, B extends number, D extends FloatDType>(
+  logits: Tensor<readonly [N, number], D>,
+  labels: Tensor<readonly [B], 'i32'> & Fits<N, B>,
+  options: CrossEntropyOptions = {},
+): Tensor<readonly [], D> {
+  const p = { labelSmoothing: options.labelSmoothing ?? 0 }
+  const labelHandle = (labels as Tensor).handle
+  const { loss, probabilities } = native.crossEntropyForward(logits.handle, labelHandle, p)
+  const saved = { shared: [labelHandle], owned: [probabilities] }
+  return record('crossEntropy', [logits], loss, saved, (dy, s) => [
+    native.crossEntropyBackwardInput(dy, at(s, 1), at(s, 0), p),
+  ])
+}

@@ -1,0 +1,79 @@
+/**
+ * Random tensors from the counter-based generator Philox4x32-10 (Salmon et al., SC 2011): the same numbers on every
+ * device, and a state of two integers. Checked in test/kernels/random.test.ts.
+ */
+import { type NativeTensor, native, type RandomParams } from '../native.ts'
+import { type DeviceName, type FloatDType, type Shape, Tensor } from '../tensor.ts'
+
+export interface RandomOptions<D extends FloatDType> {
+  /** Default: f32. */
+  dtype?: D
+  /** Default: 'cpu'. */
+  device?: DeviceName
+}
+
+/** Where a generator stands: blocks of its stream that were used. */
+export interface GeneratorState {
+  seed: number
+  offset: number
+}
+
+/** A stream of random tensors. */
+export class Generator {
+  #seed: number
+  #offset = 0
+
+  /** @param seed a whole number from 0 to 2^53 - 1 */
+  constructor(seed = 0) {
+    this.#seed = checkCounter('seed', seed)
+  }
+
+  /** Numbers evenly distributed over [low, high). Defaults: 0 and 1. @throws RangeError when low is over high */
+  uniform<const S extends Shape, D extends FloatDType = 'f32'>(
+    shape: S,
+    options: RandomOptions<D> & { low?: number; high?: number } = {},
+  ): Tensor<S, D> {
+    const { low = 0, high = 1 } = options
+    if (low > high) throw new RangeError(`random: expected low of at most ${high} (high) but received ${low}`)
+    return this.#draw(native.randomUniform, shape, options, low, high)
+  }
+
+  /** Normally distributed numbers. Defaults: mean 0, standard deviation 1. @throws RangeError */
+  normal<const S extends Shape, D extends FloatDType = 'f32'>(
+    shape: S,
+    options: RandomOptions<D> & { mean?: number; std?: number } = {},
+  ): Tensor<S, D> {
+    const { mean = 0, std = 1 } = options
+    if (std < 0) throw new RangeError(`random: expected a standard deviation of 0 or more but received ${std}`)
+    return this.#draw(native.randomNormal, shape, options, mean, std)
+  }
+
+  #draw<S extends Shape, D extends FloatDType>(
+    draw: (params: RandomParams) => NativeTensor,
+    shape: S,
+    options: RandomOptions<D>,
+    a: number,
+    b: number,
+  ): Tensor<S, D> {
+    const { dtype = 'f32', device = 'cpu' } = options
+    const made = new Tensor<S, D>(draw({ device, dtype, shape, seed: this.#seed, offset: this.#offset, a, b }))
+    this.#offset += Math.ceil(made.size / 2) // two numbers a block
+    return made
+  }
+
+  state(): GeneratorState {
+    return { seed: this.#seed, offset: this.#offset }
+  }
+
+  loadState(state: GeneratorState): void {
+    this.#seed = checkCounter('seed', state.seed)
+    this.#offset = checkCounter('offset', state.offset)
+  }
+}
+
+function checkCounter(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`random: expected a whole number from 0 to 2^53 - 1 for ${name} but received ${value}`)
+  }
+  return value
+}

@@ -1,0 +1,96 @@
+/** Stochastic gradient descent. Checked in test/unit/sgd.test.ts and, over ten steps, in test/golden. */
+import { DataError, ShapeError } from '../errors.ts'
+import { sgdStep } from '../ops/sgd-step.ts'
+import { type Tensor, untracked, zeros } from '../tensor.ts'
+
+export interface SgdOptions {
+  /** Learning rate. */
+  lr: number
+  /** Default: 0. */
+  momentum?: number
+  /** Default: false. */
+  nesterov?: boolean
+  /** Times the parameter, added to its gradient; on every parameter, as in the authors' scripts. Default: 0. */
+  weightDecay?: number
+}
+
+/**
+ * `d = grad + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, v from 0: MXNet's NAG and
+ * PyTorch's SGD.
+ */
+export class Sgd {
+  /** May be set between steps, by a schedule for example. */
+  lr: number
+  readonly momentum: number
+  readonly nesterov: boolean
+  readonly weightDecay: number
+  readonly #parameters: readonly Tensor[]
+  readonly #velocities: readonly Tensor[]
+
+  /** @throws RangeError for a parameter that is there twice or is the result of an op, and for options below 0 */
+  constructor(parameters: readonly Tensor[], options: SgdOptions) {
+    const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options
+    for (const [name, value] of Object.entries({ lr, momentum, weightDecay })) {
+      if (!(Number.isFinite(value) && value >= 0)) {
+        throw new RangeError(`sgd: expected a number of 0 or more for ${name} but received ${value}`)
+      }
+    }
+    const twice = parameters.findIndex((parameter, i) => parameters.indexOf(parameter) !== i)
+    if (twice >= 0) throw new RangeError(`sgd: expected every parameter once but received number ${twice} again`)
+    const derived = parameters.findIndex(parameter => !parameter.isLeaf)
+    if (derived >= 0) throw new RangeError(`sgd: expected leaves but received the result of an op as number ${derived}`)
+    this.lr = lr
+    this.momentum = momentum
+    this.nesterov = nesterov
+    this.weightDecay = weightDecay
+    this.#parameters = parameters
+    this.#velocities = parameters.map(({ shape, dtype, device }) => untracked(() => zeros(shape, { dtype, device })))
+  }
+
+  /** Updates every parameter that has a gradient, then frees the gradients. */
+  step(): void {
+    const { lr, momentum, nesterov, weightDecay } = this
+    this.#parameters.forEach((parameter, i) => {
+      if (!parameter.grad) return
+      sgdStep(parameter.grad, parameter, this.#velocities[i] as Tensor, { lr, momentum, nesterov, weightDecay })
+    })
+    this.zeroGrad()
+  }
+
+  /** Frees the gradients without a step. */
+  zeroGrad(): void {
+    for (const parameter of this.#parameters) {
+      parameter.grad?.dispose()
+      parameter.grad = undefined
+    }
+  }
+
+  /** The velocities in the order of the parameters: the tensors themselves. */
+  state(): readonly Tensor[] {
+    return this.#velocities
+  }
+
+  /** Overwrites the velocities. @throws DataError unless there is one for every parameter, ShapeError; nothing was changed then */
+  loadState(velocities: readonly Tensor[]): void {
+    if (velocities.length !== this.#velocities.length) {
+      throw new DataError(`sgd: expected ${this.#velocities.length} velocities but received ${velocities.length}`)
+    }
+    const pairs = this.#velocities.map((velocity, i) => [velocity, velocities[i] as Tensor] as const)
+    for (const [i, [velocity, source]] of pairs.entries()) {
+      const [expected, received] = [String(velocity), String(source)]
+      if (expected !== received)
+        throw new ShapeError(`sgd: expected velocity ${i} ${expected} but received ${received}`)
+    }
+    for (const [velocity, source] of pairs) velocity.assign(source)
+  }
+
+  /** Frees the velocities. */
+  dispose(): void {
+    for (const velocity of this.#velocities) velocity.dispose()
+  }
+}
+
+/** Makes an Sgd. */
+export function sgd(parameters: readonly Tensor[], options: SgdOptions): Sgd {
+  return new Sgd(parameters, options)
+}

@@ -1,0 +1,339 @@
+/**
+ * Tensors: typed arrays of numbers on a device, row-major and contiguous, images as [N, H, W, C].
+ * Checked in test/unit/tensor.test.ts, the types in test/types/.
+ */
+import { backward, isRecording, type Leaf, Node } from './autograd.ts'
+import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
+import { type NativeTensor, native, type TypedArray } from './native.ts'
+import { currentScope, type Owned, type Scope } from './scope.ts'
+
+/** Element types: floats of 32 and 64 bits, integers of 32 bits, bytes. */
+export type DType = 'f32' | 'f64' | 'i32' | 'u8'
+/** The element types that networks compute in. f64 only on the device `reference`. */
+export type FloatDType = 'f32' | 'f64'
+/** Sizes. A dimension of type `number` is checked at run time, a literal one by the compiler too. */
+export type Shape = readonly number[]
+/** `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. */
+export type DeviceName = 'cpu' | 'reference'
+
+/** The typed array of a DType. */
+export type ArrayOf<D extends DType> = {
+  f32: Float32Array
+  f64: Float64Array
+  i32: Int32Array
+  u8: Uint8Array
+}[D]
+
+const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const
+
+/** Where a tensor lives, and whether it learns. */
+export type TensorOptions<D extends DType = DType> = {
+  /** Default: that of the typed array; f32 for plain numbers. */
+  dtype?: D
+  /** Default: 'cpu'. */
+  device?: DeviceName
+  /** Whether `backward()` should leave a gradient in `grad`. Default: false. Floats only. */
+  requiresGrad?: boolean
+}
+
+function checkLearns(dtype: DType): void {
+  if (dtype === 'f32' || dtype === 'f64') return
+  throw new DTypeError(`requiresGrad: expected a floating dtype but received ${dtype}`)
+}
+
+/** The text of a shape as errors show it: `[128, 32, 32, 50]`. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`
+}
+
+export class Tensor<S extends Shape = Shape, D extends DType = DType> implements Disposable, Owned {
+  readonly shape: S
+  readonly dtype: D
+  readonly device: DeviceName
+  /**
+   * The sum of the gradients that `backward()` brought since the last optimiser step. Leaves with requiresGrad only.
+   * Put another tensor here to change it: its memory may be that of another gradient too, so never write into it.
+   */
+  grad: Tensor<S, D> | undefined
+  /** @internal Where gradients of this tensor go; undefined when it needs none. */
+  edge: Node | Leaf | undefined
+  /** @internal The scope that will dispose of this tensor. */
+  owner: Scope | undefined
+  #handle: NativeTensor | undefined
+
+  /** @internal Use `tensor()`, `zeros()` or an op. */
+  constructor(handle: NativeTensor, edge?: Node | Leaf) {
+    const info = native.tensorInfo(handle)
+    this.#handle = handle
+    this.shape = info.shape as readonly number[] as S
+    this.dtype = info.dtype as D
+    this.device = info.device as DeviceName
+    this.edge = edge
+    if (edge instanceof Node) edge.retain()
+    currentScope()?.add(this)
+  }
+
+  /** @internal The native side. Throws DisposedError. */
+  get handle(): NativeTensor {
+    if (this.#handle === undefined) {
+      throw new DisposedError(
+        `tensor: expected a live tensor but received one ${formatShape(this.shape)} that was disposed of (by dispose() or at the end of its scope)`,
+      )
+    }
+    return this.#handle
+  }
+
+  get disposed(): boolean {
+    return this.#handle === undefined
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return this.shape.reduce((product, size) => product * size, 1)
+  }
+
+  /** Whether a gradient flows to or through this tensor. Setting it makes the tensor a leaf. */
+  get requiresGrad(): boolean {
+    return this.edge !== undefined
+  }
+
+  set requiresGrad(value: boolean) {
+    if (value) checkLearns(this.dtype)
+    if (this.edge instanceof Node) {
+      throw new ShapeError('requiresGrad: expected a leaf but received the result of an op; detach() it first')
+    }
+    if (value === this.requiresGrad) return
+    this.edge = value ? { accumulate: gradient => this.#accumulate(gradient) } : undefined
+  }
+
+  /** Whether this tensor is no result of a recorded op: `backward()` leaves gradients in `grad` of such ones only. */
+  get isLeaf(): boolean {
+    return !(this.edge instanceof Node)
+  }
+
+  #accumulate(gradient: NativeTensor): void {
+    if (this.disposed) {
+      native.tensorDispose(gradient)
+      return
+    }
+    const old = this.grad?.disposed ? undefined : this.grad
+    this.grad = untracked(() => new Tensor<S, D>(old ? native.addForward(old.handle, gradient) : gradient))
+    if (!old) return
+    native.tensorDispose(gradient)
+    old.dispose()
+  }
+
+  /** The values, once every op before this call has run. The event loop stays free. */
+  async data(): Promise<ArrayOf<D>> {
+    return (await native.tensorRead(this.handle)) as ArrayOf<D>
+  }
+
+  /** The values; blocks the thread until every op before this call has run. */
+  dataSync(): ArrayOf<D> {
+    return native.tensorReadSync(this.handle) as ArrayOf<D>
+  }
+
+  /** The value of a tensor with one element. Throws ShapeError for any other. */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new ShapeError(`item: expected one element but received a tensor ${formatShape(this.shape)}`)
+    }
+    return (await this.data())[0] as number
+  }
+
+  /**
+   * Gradients of this tensor by every leaf that requires one, added to their `grad`. Frees what the ops saved.
+   * @param gradient of this tensor, same shape; default 1, for a scalar only.
+   * @throws ShapeError without a gradient when there is more than one element; DTypeError, DeviceError for a gradient
+   * of another dtype or device; DisposedError for a second walk, or when this tensor was disposed of
+   */
+  backward(gradient?: Tensor<S, D>): void {
+    if (this.edge === undefined) {
+      throw new ShapeError('backward: expected a tensor that depends on one with requiresGrad but received none')
+    }
+    if (gradient === undefined && this.size !== 1) {
+      throw new ShapeError(
+        `backward: expected a scalar, or a gradient as argument, but received a tensor ${formatShape(this.shape)}`,
+      )
+    }
+    if (gradient !== undefined && formatShape(gradient.shape) !== formatShape(this.shape)) {
+      throw new ShapeError(
+        `backward: expected a gradient ${formatShape(this.shape)} but received ${formatShape(gradient.shape)}`,
+      )
+    }
+    if (gradient !== undefined && gradient.dtype !== this.dtype) {
+      throw new DTypeError(`backward: expected a gradient of ${this.dtype} but received ${gradient.dtype}`)
+    }
+    if (gradient !== undefined && gradient.device !== this.device) {
+      throw new DeviceError(`backward: expected a gradient on ${this.device} but received one on ${gradient.device}`)
+    }
+    void this.handle // throws when this tensor, and with it the tape, was disposed of
+    backward(this.edge, gradient ? native.tensorRetain(gradient.handle) : this.#ones())
+  }
+
+  #ones(): NativeTensor {
+    const ones = native.tensorCreate({ device: this.device, dtype: this.dtype, shape: this.shape })
+    native.fill(ones, { value: 1 })
+    return ones
+  }
+
+  /** The same values and memory, without a history. */
+  detach(): Tensor<S, D> {
+    return new Tensor<S, D>(native.tensorRetain(this.handle))
+  }
+
+  /** The same values and memory in another shape. Throws ShapeError unless the number of elements agrees. */
+  reshape<const T extends Shape>(shape: T): Tensor<T, D> {
+    const handle = native.tensorReshape(this.handle, { shape })
+    if (this.edge === undefined || !isRecording()) return new Tensor<T, D>(handle)
+    const { shape: original } = this
+    const rule = (dy: NativeTensor) => [native.tensorReshape(dy, { shape: original })]
+    return new Tensor<T, D>(handle, new Node('reshape', [this.edge], [], rule))
+  }
+
+  /** A copy in another dtype: to integers by truncation, saturating, NaN to 0. Without a history. */
+  cast<E extends DType>(dtype: E): Tensor<S, E> {
+    return new Tensor<S, E>(native.cast(this.handle, { dtype }))
+  }
+
+  /** A copy, without a history. */
+  clone(): Tensor<S, D> {
+    return this.cast(this.dtype)
+  }
+
+  /** Overwrites the values in place with those of a tensor or array of the same shape and dtype. */
+  assign(source: Tensor<S, D> | ArrayOf<D>): void {
+    if (source instanceof Tensor) {
+      native.copyInto(source.handle, this.handle)
+      return
+    }
+    if (!ArrayBuffer.isView(source)) {
+      throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${String(source)}`)
+    }
+    const staged = native.tensorCreate({ device: this.device, dtype: this.dtype, shape: this.shape }, source)
+    native.copyInto(staged, this.handle)
+    native.tensorDispose(staged)
+  }
+
+  /** Frees the memory (when no other tensor shares it) and the gradient. Twice is allowed. */
+  dispose(): void {
+    if (this.#handle === undefined) return
+    native.tensorDispose(this.#handle)
+    this.#handle = undefined
+    this.owner?.delete(this)
+    if (this.edge instanceof Node) this.edge.drop()
+    this.grad?.dispose()
+    this.grad = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  toString(): string {
+    return `Tensor ${formatShape(this.shape)} ${this.dtype} on ${this.device}${this.disposed ? ' (disposed)' : ''}`
+  }
+}
+
+/** Runs `make` and takes its tensor out of the active scope: it lives until it is disposed of by hand. */
+export function untracked<T extends Tensor>(make: () => T): T {
+  const made = make()
+  made.owner?.delete(made)
+  return made
+}
+
+type Source = TypedArray | readonly number[]
+type DTypeOf<A extends Source> = A extends Float64Array
+  ? 'f64'
+  : A extends Int32Array
+    ? 'i32'
+    : A extends Uint8Array
+      ? 'u8'
+      : 'f32'
+
+function dtypeOf(data: Source): DType {
+  if (data instanceof Float64Array) return 'f64'
+  if (data instanceof Int32Array) return 'i32'
+  return data instanceof Uint8Array ? 'u8' : 'f32'
+}
+
+const integerLimits: Partial<Record<DType, readonly [number, number]>> = {
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  u8: [0, 255],
+}
+
+/** The values as a typed array of the dtype, converted as `cast` does. */
+function valuesOf(data: Source, dtype: DType): TypedArray {
+  if (!Object.hasOwn(arrays, dtype)) {
+    throw new DTypeError(`tensor: expected f32, f64, i32 or u8 for dtype but received ${String(dtype)}`)
+  }
+  checkNumbers(data)
+  const array = arrays[dtype]
+  if (data instanceof array) return data
+  const limits = integerLimits[dtype]
+  return array.from(limits ? Array.from(data, value => Math.min(Math.max(value, limits[0]), limits[1])) : data)
+}
+
+function checkNumbers(data: unknown): void {
+  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return
+  const wrong = Array.isArray(data) ? data.findIndex(value => typeof value !== 'number') : 0
+  if (Array.isArray(data) && wrong < 0) return
+  const received = Array.isArray(data) ? `${String(data[wrong])} at position ${wrong}` : String(data)
+  throw new TypeError(`tensor: expected a typed array or an array of numbers for data but received ${received}`)
+}
+
+/**
+ * A tensor with the given values, which are copied.
+ * @param data a typed array, or plain numbers; converted where `dtype` is another: to integers by truncation,
+ * saturating, NaN to 0
+ * @param shape as many elements as `data` has; default: one dimension
+ * @throws ShapeError when the numbers of elements differ; DTypeError; DeviceError; OutOfMemoryError; TypeError
+ */
+export function tensor<A extends Source, const S extends Shape = readonly [number], D extends DType = DTypeOf<A>>(
+  data: A,
+  shape?: S,
+  options: TensorOptions<D> = {},
+): Tensor<S, D> {
+  const dtype = options.dtype ?? dtypeOf(data)
+  const values = valuesOf(data, dtype)
+  return create(shape ?? ([data.length] as unknown as S), { ...options, dtype: dtype as D }, values)
+}
+
+/** A tensor full of one value. Defaults: f32 on cpu. */
+export function full<const S extends Shape, D extends DType = 'f32'>(
+  shape: S,
+  value: number,
+  options: TensorOptions<D> = {},
+): Tensor<S, D> {
+  const made = create(shape, options)
+  native.fill(made.handle, { value })
+  return made
+}
+
+/** A tensor of zeros. Defaults: f32 on cpu. */
+export function zeros<const S extends Shape, D extends DType = 'f32'>(
+  shape: S,
+  options: TensorOptions<D> = {},
+): Tensor<S, D> {
+  return full(shape, 0, options)
+}
+
+/** A tensor of ones. Defaults: f32 on cpu. */
+export function ones<const S extends Shape, D extends DType = 'f32'>(
+  shape: S,
+  options: TensorOptions<D> = {},
+): Tensor<S, D> {
+  return full(shape, 1, options)
+}
+
+function create<S extends Shape, D extends DType>(
+  shape: S,
+  options: TensorOptions<D>,
+  data?: TypedArray,
+): Tensor<S, D> {
+  const { dtype = 'f32', device = 'cpu', requiresGrad = false } = options
+  if (requiresGrad) checkLearns(dtype)
+  const made = new Tensor<S, D>(native.tensorCreate({ device, dtype, shape }, data))
+  if (requiresGrad) made.requiresGrad = true
+  return made
+}
