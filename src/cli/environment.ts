@@ -1,0 +1,15 @@
+/**
+ * The environment variables of igcnet, in one table. test/cli/doctor.test.ts looks for every one of them, and for no
+ * other, in the sources.
+ */
+
+/** Name and meaning. */
+export const VARIABLES: Readonly<Record<string, string>> = {
+  IGCNET_THREADS: 'threads of the device cpu unless told otherwise (default: all cores)',
+  IGCNET_SIMD: 'avx512, avx2 or baseline: the widest instruction set that our kernels may use',
+  IGCNET_DEBUG: '1: the command line prints the stack of an error',
+  IGCNET_DEBUG_MEMORY: '1: fences around every block of memory, and NaN in fresh ones',
+  IGCNET_DATA: 'folder of the CIFAR files for the tests',
+  IGCNET_VERBOSE: '1: the set-up prints what its commands print',
+  IGCNET_WERROR: '1: the native build takes warnings for errors',
+}

@@ -1,0 +1,69 @@
+/** The options that choose data set, device and output, shared by commands. Checked in test/cli/usage.test.ts. */
+import type { Command } from 'commander'
+import { DeviceError } from '../errors.ts'
+import type { DeviceName } from '../tensor.ts'
+import type { TrainConfig } from '../train/index.ts'
+import { UsageError } from './failure.ts'
+import { DATASETS, DEVICES, type DeviceChoice } from './names.ts'
+import { oneOf, path, wholeNumber } from './values.ts'
+
+/** What the options of this file become; names as in TrainConfig, undefined where not given. */
+export interface DataChoice {
+  dataset?: (typeof DATASETS)[number]
+  dataDir?: string
+  trainExamples?: number
+  testExamples?: number
+  download?: boolean
+}
+
+/** Adds --dataset, --data-dir, --train-examples, --test-examples and --download. */
+export function addDataOptions(command: Command, datasetDefault: string): void {
+  command
+    .optionsGroup('Data:')
+    .option('--dataset <name>', `${DATASETS.join(', ')} (default: ${datasetDefault})`, oneOf('dataset', DATASETS))
+    .option('--data-dir <dir>', 'folder of the CIFAR files, or its parent (default: data)', path('--data-dir'))
+    .option(
+      '--train-examples <n>',
+      'the first N training images only (default: all)',
+      wholeNumber('--train-examples', 1),
+    )
+    .option('--test-examples <n>', 'the first N test images only (default: all)', wholeNumber('--test-examples', 1))
+    .option('--download', 'download a missing CIFAR set from its official address (default: off)')
+}
+
+/** Refuses options of files where there are none. @throws UsageError */
+export function checkFileOptions({ dataDir, download }: Partial<TrainConfig>, dataset: string): void {
+  if (dataset !== 'digits') return
+  const given = dataDir === undefined ? download && '--download' : '--data-dir'
+  if (!given) return
+  throw new UsageError(`${given}: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet`)
+}
+
+/** Adds --device and --threads. */
+export function addDeviceOptions(command: Command): void {
+  command
+    .optionsGroup('Device:')
+    .option(
+      '--device <name>',
+      `${DEVICES.join(', ')} (default: cpu)`,
+      oneOf('device', DEVICES, { gpu: 'cuda', nvidia: 'cuda' }),
+    )
+    .option(
+      '--threads <n>',
+      'threads; one number always gives the same bits (default: IGCNET_THREADS, or all cores)',
+      wholeNumber('--threads', 1, 1024),
+    )
+}
+
+/** Why there is no CUDA device. */
+export const NO_CUDA = 'this version of igcnet has no CUDA backend'
+
+/**
+ * The device of the library for a choice on the command line. `auto` says once, through `note`, why it is the CPU.
+ * @throws DeviceError for cuda
+ */
+export function deviceFor(choice: DeviceChoice, note: (text: string) => void): DeviceName {
+  if (choice === 'cuda') throw new DeviceError(`device cuda is not available: ${NO_CUDA}; use --device cpu`)
+  if (choice === 'auto') note(`igcnet: running on the CPU: ${NO_CUDA}\n`)
+  return choice === 'auto' ? 'cpu' : choice
+}

@@ -1,0 +1,95 @@
+/**
+ * The command line as a whole: its commands, and what its parser says about one that makes no sense, in one sentence
+ * with the nearest valid name. Checked in test/cli/usage.test.ts.
+ */
+import { Command, CommanderError } from 'commander'
+import { addDoctor } from './doctor.ts'
+import { addEvaluate } from './evaluate.ts'
+import { exitCodeOf, nearest, reportFailure, UsageError, unknownName } from './failure.ts'
+import { addSummary } from './summary.ts'
+import type { Terminal } from './terminal.ts'
+import { addTrain } from './train.ts'
+import { packageVersion } from './version.ts'
+
+/** Columns of help that no terminal shows: every option on one line. */
+const HELP_WIDTH = 140
+
+/** The program with its commands, writing to `terminal`. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('igcnet')
+    .description('Train and inspect interleaved group convolution networks (IGCNets).')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      outputError: () => {},
+      getOutHelpWidth: () => terminal.columns() ?? HELP_WIDTH,
+    })
+    .showSuggestionAfterError(false)
+  for (const add of [addTrain, addEvaluate, addSummary, addDoctor]) add(program, terminal)
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride(error => {
+      throw explain(command, error)
+    })
+  }
+  return program
+}
+
+/** Runs a command line (without `node` and the script) to its end. Returns the exit code; throws nothing. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const program = createProgram(terminal)
+  try {
+    if (argv.length === 0) program.outputHelp()
+    else {
+      checkHelpTopic(program, argv)
+      await program.parseAsync(argv, { from: 'user' })
+    }
+    return 0
+  } catch (error) {
+    const asked = error instanceof CommanderError && error.exitCode === 0 // --help, --version
+    if (!asked) reportFailure(error, terminal.err)
+    return exitCodeOf(error)
+  }
+}
+
+function commandNames(program: Command): string[] {
+  return [...program.commands.map(command => command.name()), 'help']
+}
+
+function checkHelpTopic(program: Command, [first, topic]: readonly string[]): void {
+  if (first !== 'help' || topic === undefined || topic.startsWith('-')) return
+  if (!commandNames(program).includes(topic)) throw unknownName('command', topic, commandNames(program))
+}
+
+/** The parser's error in our words. */
+function explain(command: Command, error: CommanderError): Error {
+  if (error.exitCode === 0) return error
+  const name = command.name()
+  const subject = /'([^']*)'/.exec(error.message)?.[1] ?? ''
+  switch (error.code) {
+    case 'commander.unknownCommand':
+      return unknownName('command', subject, commandNames(command))
+    case 'commander.unknownOption': {
+      const flags = command.createHelp().visibleOptions(command)
+      const meant = nearest(
+        subject.split('=')[0] ?? '',
+        flags.flatMap(({ long, short }) => [long ?? [], short ?? []].flat()),
+      )
+      const hint =
+        meant === undefined
+          ? `\`igcnet${command.parent ? ` ${name}` : ''} --help\` lists the options`
+          : `did you mean ${meant}?`
+      return new UsageError(`unknown option ${subject}: ${hint}`)
+    }
+    case 'commander.excessArguments':
+      return new UsageError(`${name}: expected options only but received ${JSON.stringify(command.args[0] ?? '')}`)
+    case 'commander.optionMissingArgument':
+      return new UsageError(`${name}: expected a value after ${subject}`)
+    case 'commander.missingMandatoryOptionValue':
+      return new UsageError(`${name}: expected ${subject}`)
+    default:
+      return new UsageError(error.message.replace(/^error: /, ''))
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Ctrl-C and SIGTERM: the first one asks the work to stop at its next step, a second one ends the process at once.
+ * Checked in test/cli/interrupt.test.ts.
+ */
+
+/** 128 + the number of the signal, as shells have it. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
+type Signal = keyof typeof EXIT_CODES
+
+/** npm hands its own Ctrl-C on to the script that it runs, which had it from the terminal already. */
+const SAME_KEYSTROKE_MS = 100
+
+/** Work that a signal can stop. */
+export interface Stoppable {
+  /** Aborts when the first signal comes. */
+  readonly signal: AbortSignal
+  /** Of the first signal; undefined before it. */
+  exitCode(): number | undefined
+}
+
+/**
+ * Runs `work` with the signals handled, and hands them back to Node afterwards.
+ * @param onFirst says that the work is stopping
+ * @param onSecond leaves the terminal in order just before the process ends
+ */
+export async function stoppable<T>(
+  work: (stop: Stoppable) => Promise<T>,
+  onFirst: () => void,
+  onSecond: () => void,
+): Promise<T> {
+  const controller = new AbortController()
+  let first: { exitCode: number; time: number } | undefined
+  const handle = (name: Signal) => {
+    const exitCode = EXIT_CODES[name]
+    if (first === undefined) {
+      first = { exitCode, time: performance.now() }
+      onFirst()
+      controller.abort()
+    } else if (performance.now() - first.time > SAME_KEYSTROKE_MS) {
+      onSecond()
+      process.exit(exitCode)
+    }
+  }
+  const names = Object.keys(EXIT_CODES) as Signal[]
+  for (const name of names) process.on(name, handle)
+  try {
+    return await work({ signal: controller.signal, exitCode: () => first?.exitCode })
+  } finally {
+    for (const name of names) process.off(name, handle)
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `igcnet summary`: the layers of a network with the shapes of their results, parameters and multiply-adds, and the
+ * totals as the papers count them. Checked in test/cli/summary.test.ts against the published counts.
+ */
+import type { Command } from 'commander'
+import type { NamedOptions } from '../models/index.ts'
+import type { Summary } from '../train/index.ts'
+import { checkedUsage } from './failure.ts'
+import { addNetworkOptions, checkConsistent, type NetworkChoice } from './network-options.ts'
+import { formatTable, withCommas } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Adds the command to the program. */
+export function addSummary(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('summary')
+    .description('Print the layers, parameters and multiply-adds of a network for 32x32 images.')
+  addNetworkOptions(command, '10')
+  command
+    .optionsGroup('Output:')
+    .option('--json', 'print the totals as one JSON object on the last line instead of the table')
+    .action(async (choice: NetworkChoice & { json?: boolean }) => {
+      const summary = await summaryOf(choice)
+      terminal.out(choice.json ? `${JSON.stringify(totalsOf(summary))}\n` : summaryText(summary))
+    })
+}
+
+/** The layers and counts of the network that the options choose. @throws UsageError for a depth that does not fit */
+export async function summaryOf(choice: NetworkChoice): Promise<Summary> {
+  const { create } = await import('../models/index.ts')
+  const { summarize } = await import('../train/index.ts')
+  const { network = 'plain_igc', depth = 20, primaryPartition = 24, secondaryPartition = 2, numClasses } = choice
+  checkConsistent(choice.consistent, network)
+  const options: NamedOptions = {
+    depth,
+    primaryPartitions: primaryPartition,
+    secondaryPartitions: secondaryPartition,
+    classes: numClasses ?? 10,
+    consistent: choice.consistent ?? false,
+  }
+  const net = checkedUsage(() => create(network, options))
+  try {
+    return summarize(net, [1, 32, 32, 3])
+  } finally {
+    net.dispose()
+  }
+}
+
+/** What `summary --json` prints. */
+export function totalsOf(summary: Summary): Omit<Summary, 'rows'> {
+  const { parameters, convParameters, bnParameters, linearParameters, macs } = summary
+  return { parameters, convParameters, bnParameters, linearParameters, macs }
+}
+
+function summaryText(summary: Summary): string {
+  const rows = summary.rows.map(row => [
+    row.name,
+    row.type,
+    row.output.slice(1).join('x'),
+    withCommas(row.parameters),
+    withCommas(row.multiplyAdds),
+  ])
+  const table = formatTable(['layer', 'type', 'output', 'parameters', 'multiply-adds'], rows, [
+    false,
+    false,
+    true,
+    true,
+    true,
+  ])
+  const count = (name: string, value: number) => `${name.padEnd(24)}${withCommas(value).padStart(15)}\n`
+  return (
+    `${table}\n` +
+    count('convolution parameters', summary.convParameters) +
+    count('batch norm parameters', summary.bnParameters) +
+    count('linear parameters', summary.linearParameters) +
+    count('parameters', summary.parameters) +
+    count('multiply-adds, one image', summary.macs)
+  )
+}

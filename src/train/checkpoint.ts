@@ -1,0 +1,209 @@
+/**
+ * Checkpoints: a model in one safetensors file, which other tools read too, and the state of its training in a second
+ * one beside it. Checked in test/unit/checkpoint.test.ts (a crash after every single operation on the disk, a full
+ * disk) and with killed processes in test/train/resume.test.ts.
+ *
+ * The two files belong together at every moment, also after a crash: the state names its model by the SHA-256 of the
+ * weights, and the new pair takes the place of the old one in this order:
+ *   1. write last.safetensors.tmp and last.state.safetensors.tmp, both flushed to the device
+ *   2. rename the state: from here on the new pair counts
+ *   3. rename the model
+ * Between 2 and 3 the model of the new state is still under its temporary name, where `loadCheckpoint` finds it; the next
+ * run in the folder finishes the renaming (`settle`).
+ */
+import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { DataError } from '../errors.ts'
+import { checkConfig, type TrainConfig } from './config.ts'
+import { type Disk, disk, temporary, writeWhole } from './disk.ts'
+import { encodeSafetensors, hashTensors, readSafetensors, type StoredTensor } from './safetensors.ts'
+import { parseState, type TrainingState } from './training-state.ts'
+
+export const LAST = 'last.safetensors'
+export const LAST_STATE = 'last.state.safetensors'
+export const BEST = 'best.safetensors'
+
+const VERSION = '1'
+const VELOCITY = 'velocity.'
+
+type Tensors = ReadonlyMap<string, StoredTensor>
+
+/** A model file: parameters and running statistics by name, and what its network was made from. */
+export interface StoredModel {
+  readonly config: TrainConfig
+  readonly tensors: Tensors
+  readonly weightsSha256: string
+}
+
+/** A model with what its training needs to go on. */
+export interface Checkpoint {
+  readonly model: StoredModel
+  readonly velocities: Tensors
+  readonly state: TrainingState
+}
+
+/** A model ready to be written; its identity is computed here. */
+export function storeModel(config: TrainConfig, tensors: Tensors): StoredModel {
+  return { config, tensors, weightsSha256: hashTensors(tensors) }
+}
+
+function encodeModel({ config, tensors, weightsSha256 }: StoredModel): Uint8Array[] {
+  const metadata = { producer: 'igcnet', version: VERSION, config: JSON.stringify(config), weightsSha256 }
+  return encodeSafetensors({ tensors, metadata })
+}
+
+function encodeState({ model, velocities, state }: Checkpoint): Uint8Array[] {
+  const tensors = new Map([...velocities].map(([name, velocity]) => [VELOCITY + name, velocity]))
+  const metadata = {
+    producer: 'igcnet',
+    version: VERSION,
+    model: model.weightsSha256,
+    velocitiesSha256: hashTensors(velocities),
+    state: JSON.stringify(state),
+  }
+  return encodeSafetensors({ tensors, metadata })
+}
+
+/**
+ * Replaces the checkpoint of a run folder. Whatever happens, a whole one stays.
+ * @throws DataError when it cannot be written; temporary files are removed
+ */
+export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, on: Disk = disk): Promise<void> {
+  const [model, state] = [join(folder, LAST), join(folder, LAST_STATE)]
+  let counts = false
+  try {
+    await on.write(temporary(model), encodeModel(checkpoint.model))
+    await on.write(temporary(state), encodeState(checkpoint))
+    await on.rename(temporary(state), state)
+    counts = true
+    await on.syncFolder(folder)
+    await on.rename(temporary(model), model)
+    await on.syncFolder(folder)
+  } catch (cause) {
+    if (!counts) await removeTemporaries(folder, on).catch(() => {}) // the first error is the one to tell
+    const outcome = counts ? 'the new checkpoint counts' : 'the checkpoint before it, if any, is whole'
+    throw new DataError(`checkpoint: cannot write ${model}: ${(cause as Error).message}; ${outcome}`, { cause })
+  }
+}
+
+/** Replaces best.safetensors of a run folder, or leaves it. @throws DataError */
+export async function saveBest(folder: string, model: StoredModel, on: Disk = disk): Promise<void> {
+  const path = join(folder, BEST)
+  try {
+    await writeWhole(path, encodeModel(model), on)
+  } catch (cause) {
+    const outcome = 'the model before it, if any, is whole'
+    throw new DataError(`checkpoint: cannot write ${path}: ${(cause as Error).message}; ${outcome}`, { cause })
+  }
+}
+
+/** Finishes a renaming that a crash interrupted, and removes what interrupted writes left. */
+export async function settle(folder: string, on: Disk = disk): Promise<void> {
+  const model = join(folder, LAST)
+  if (existsSync(join(folder, LAST_STATE)) && existsSync(temporary(model))) {
+    const wanted = (await readState(folder)).model
+    if ((await identity(model)) !== wanted && (await identity(temporary(model))) === wanted) {
+      await on.rename(temporary(model), model)
+      await on.syncFolder(folder)
+    }
+  }
+  await removeTemporaries(folder, on)
+}
+
+async function removeTemporaries(folder: string, on: Disk): Promise<void> {
+  for (const name of [LAST, LAST_STATE, BEST]) await on.remove(temporary(join(folder, name)))
+}
+
+/** The weightsSha256 of a model file, or undefined if it is missing or damaged. */
+async function identity(path: string): Promise<string | undefined> {
+  return readModel(path).then(
+    model => model.weightsSha256,
+    () => undefined,
+  )
+}
+
+/**
+ * Reads a model file: last.safetensors or best.safetensors of a run.
+ * @throws DataError for a file that is missing, damaged or not of igcnet
+ */
+export async function readModel(path: string): Promise<StoredModel> {
+  const { tensors, metadata } = await readSafetensors(path)
+  const text = metadata.config
+  if (metadata.producer !== 'igcnet' || metadata.version !== VERSION || text === undefined) {
+    throw new DataError(
+      `checkpoint: expected a model file of igcnet (metadata with producer igcnet, version ${VERSION} and config) but received ${path} without`,
+    )
+  }
+  checkHash(path, metadata.weightsSha256, tensors)
+  return { config: parseConfig(text, path), tensors, weightsSha256: metadata.weightsSha256 as string }
+}
+
+function checkHash(path: string, stored: string | undefined, tensors: Tensors): void {
+  const actual = hashTensors(tensors)
+  if (stored === actual) return
+  throw new DataError(
+    `checkpoint: expected values with the SHA-256 ${stored} in ${path} but received ${actual}: damaged`,
+  )
+}
+
+/** A configuration from JSON text; `path` is for messages. @throws DataError */
+export function parseConfig(text: string, path: string): TrainConfig {
+  try {
+    return checkConfig(JSON.parse(text))
+  } catch (cause) {
+    throw new DataError(`checkpoint: expected a valid configuration in ${path}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function readState(folder: string): Promise<{ model: string; velocities: Tensors; state: TrainingState }> {
+  const path = join(folder, LAST_STATE)
+  const { tensors, metadata } = await readSafetensors(path)
+  const { producer, version, model, velocitiesSha256, state } = metadata
+  if (producer !== 'igcnet' || version !== VERSION || model === undefined || state === undefined) {
+    throw new DataError(
+      `checkpoint: expected a training state of igcnet (metadata with producer igcnet, version ${VERSION}, model and state) but received ${path} without`,
+    )
+  }
+  const velocities = new Map<string, StoredTensor>()
+  for (const [name, tensor] of tensors) {
+    if (!name.startsWith(VELOCITY)) {
+      throw new DataError(`checkpoint: expected names that start with ${VELOCITY} in ${path} but received '${name}'`)
+    }
+    velocities.set(name.slice(VELOCITY.length), tensor)
+  }
+  checkHash(path, velocitiesSha256, velocities)
+  return { model, velocities, state: parseState(state, path) }
+}
+
+/** Whether a folder holds a checkpoint, or a part of one. */
+export function hasCheckpoint(folder: string): boolean {
+  return [LAST, LAST_STATE, BEST].some(name => existsSync(join(folder, name)))
+}
+
+/**
+ * Reads the checkpoint of a run folder, without changing anything.
+ * @throws DataError when it is missing or damaged, or the model is of another moment than the state
+ */
+export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
+  const path = join(folder, LAST)
+  const { model: wanted, velocities, state } = await readState(folder)
+  const pending = temporary(path)
+  const interrupted = (await identity(path)) !== wanted && (await identity(pending)) === wanted
+  const model = await readModel(interrupted ? pending : path)
+  if (model.weightsSha256 !== wanted) {
+    throw new DataError(
+      `checkpoint: expected the model of ${join(folder, LAST_STATE)} (weights ${wanted}) in ${path} but received weights ${model.weightsSha256}`,
+    )
+  }
+  return { model, velocities, state }
+}
+
+/**
+ * The run folder that a `resume` path means: itself, or the folder of its last.safetensors.
+ * @throws DataError for another file or a path that does not exist
+ */
+export function folderOf(path: string, isFolder: boolean): string {
+  if (isFolder) return path
+  if (basename(path) === LAST || basename(path) === LAST_STATE) return dirname(path)
+  throw new DataError(`resume: expected a run folder or its ${LAST} but received ${path}`)
+}

@@ -1,0 +1,208 @@
+/**
+ * Everything that determines a training run: its options, the papers' defaults and their checks. A run folder keeps it
+ * as config.json, a checkpoint in its metadata. Checked in test/unit/train-config.test.ts.
+ */
+import { defaultThreads } from '../device.ts'
+import { type NetworkName, networks } from '../models/index.ts'
+import type { DeviceName } from '../tensor.ts'
+
+/** A data set by name. */
+export type DatasetName = 'digits' | 'cifar10' | 'cifar100'
+
+/** Plain JSON. Epochs are counted from 0. */
+export interface TrainConfig {
+  /** One of the authors' names. Default: plain_igc. */
+  network: NetworkName
+  /** Weighted layers on the main path. Default: 20. */
+  depth: number
+  /** L. The regular networks have the width L*M. Default: 24. */
+  primaryPartition: number
+  /** M in the first stage. Default: 2. */
+  secondaryPartition: number
+  /** resnet_igc: without the authors' quirk where the width changes (src/models/resnet.ts). Default: false. */
+  consistent: boolean
+  /** Default: digits, which come with igcnet. */
+  dataset: DatasetName
+  /** The folder of the CIFAR files, or its parent. Default: the folder `data`. Not for the digits. */
+  dataDir?: string | undefined
+  /** Outputs of the network, at least the classes of the data set. Default: those. */
+  numClasses: number
+  /** Use the first N training images only. Default: all. */
+  trainExamples?: number | undefined
+  /** Use the first N test images only. Default: all. */
+  testExamples?: number | undefined
+  /** `paper`: pad by 4 pixels, random crop, mirror (no mirror for digits). Default: paper, but none for the digits. */
+  augType: 'paper' | 'none'
+  /** Default: 64. */
+  batchSize: number
+  /** Images in a batch of the evaluation; no result depends on it but for rounding. Default: 200. */
+  testBatchSize: number
+  /** Default: 400, and 8 for the digits. */
+  numEpochs: number
+  /** Learning rate. Default: 0.1. */
+  lr: number
+  /** The learning rate is multiplied by it at each of lrSteps. Default: 0.1. */
+  lrFactor: number
+  /** Epochs, in ascending order. Default: 1/2, 3/4 and 7/8 of numEpochs, rounded up. */
+  lrSteps: number[]
+  /** Nesterov's. Default: 0.9. */
+  momentum: number
+  /** On every parameter. Default: 1e-4. */
+  weightDecay: number
+  /** Of the training loss. Default: 0. */
+  labelSmoothing: number
+  /** Momentum of batch norm, MXNet's sense. Default: 0.99 in plain networks, 0.9 in residual ones and for the digits. */
+  bnMomentum: number
+  /** Fixes initial values, order and augmentation: a whole number. Default: 0. */
+  randSeed: number
+  /** A checkpoint after every so many epochs, and after the last. Default: 1. */
+  checkpointEpochs: number
+  /** Default: cpu. */
+  device: DeviceName
+  /** Threads of the device. Default: IGCNET_THREADS, or all cores. */
+  threads: number
+  /** Download the data set if it is missing. Default: false. */
+  download: boolean
+}
+
+/** What may differ between a run and its continuation: none of it changes a bit of what was done. */
+export const CHANGEABLE: readonly (keyof TrainConfig)[] = ['dataDir', 'numEpochs', 'checkpointEpochs', 'download']
+
+const DATASET_CLASSES: Record<DatasetName, number> = { digits: 10, cifar10: 10, cifar100: 100 }
+const DEVICES: readonly DeviceName[] = ['cpu', 'reference']
+
+/** Bounds that no sensible network reaches: a damaged file must not make a network that exhausts the memory. */
+const MAX_DEPTH = 10_000
+const MAX_PARTITION = 65_536
+const MAX_CLASSES = 1_000_000
+
+type Check = (value: unknown) => boolean
+
+const wholeFrom =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  value =>
+    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+const numberIn =
+  (low: number, high: number): Check =>
+  value =>
+    typeof value === 'number' && value >= low && value <= high
+const oneOf =
+  (names: readonly string[]): Check =>
+  value =>
+    typeof value === 'string' && names.includes(value)
+const isBoolean: Check = value => typeof value === 'boolean'
+const isEpochs: Check = value =>
+  Array.isArray(value) && value.every((step, i) => wholeFrom(0)(step) && (i === 0 || step >= value[i - 1]))
+
+const names = (list: readonly string[]) => `one of ${list.join(', ')}`
+
+/** What each value must be, in words, and its check. */
+const RULES: Record<keyof TrainConfig, readonly [string, Check]> = {
+  network: [names(Object.keys(networks)), oneOf(Object.keys(networks))],
+  depth: [`a whole number from 1 to ${MAX_DEPTH}`, wholeFrom(1, MAX_DEPTH)],
+  primaryPartition: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
+  secondaryPartition: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
+  consistent: ['true or false', isBoolean],
+  dataset: [names(Object.keys(DATASET_CLASSES)), oneOf(Object.keys(DATASET_CLASSES))],
+  dataDir: ['the path of a folder', value => value === undefined || (typeof value === 'string' && value !== '')],
+  numClasses: [`a whole number from 1 to ${MAX_CLASSES}`, wholeFrom(1, MAX_CLASSES)],
+  trainExamples: ['a whole number of 1 or more', value => value === undefined || wholeFrom(1)(value)],
+  testExamples: ['a whole number of 1 or more', value => value === undefined || wholeFrom(1)(value)],
+  augType: ['one of paper, none', oneOf(['paper', 'none'])],
+  batchSize: ['a whole number from 1 to 65536', wholeFrom(1, 65_536)],
+  testBatchSize: ['a whole number from 1 to 65536', wholeFrom(1, 65_536)],
+  numEpochs: ['a whole number from 1 to 1000000', wholeFrom(1, 1_000_000)],
+  lr: ['a number from 0 to 1000', numberIn(0, 1000)],
+  lrFactor: ['a number from 0 to 1', numberIn(0, 1)],
+  lrSteps: ['whole numbers (epochs) in ascending order', isEpochs],
+  momentum: ['a number from 0 to 1', numberIn(0, 1)],
+  weightDecay: ['a number from 0 to 1', numberIn(0, 1)],
+  labelSmoothing: ['a number from 0 to 1', numberIn(0, 1)],
+  bnMomentum: ['a number from 0 to 1', numberIn(0, 1)],
+  randSeed: ['a whole number from 0 to 2^53 - 1', wholeFrom(0)],
+  checkpointEpochs: ['a whole number of 1 or more', wholeFrom(1)],
+  device: [names(DEVICES), oneOf(DEVICES)],
+  threads: ['a whole number from 1 to 1024', wholeFrom(1, 1024)],
+  download: ['true or false', isBoolean],
+}
+
+const show = (value: unknown) => (typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)))
+
+/**
+ * Completes a configuration with the defaults, which depend on network and data set, and checks it.
+ * @throws RangeError for a value that makes no sense, TypeError for an unknown name
+ * @example
+ * withDefaults({ dataset: 'cifar10', dataDir: 'cifar-10-batches-bin' }).numEpochs // 400
+ */
+export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
+  const given = Object.fromEntries(Object.entries(partial).filter(([, value]) => value !== undefined))
+  for (const key of ['network', 'dataset', 'numEpochs'] as const) if (key in given) check(key, given[key])
+  const { network = 'plain_igc', dataset = 'digits' } = partial
+  const isDigits = dataset === 'digits'
+  const { numEpochs = isDigits ? 8 : 400 } = partial
+  const defaults: TrainConfig = {
+    network,
+    depth: 20,
+    primaryPartition: 24,
+    secondaryPartition: 2,
+    consistent: false,
+    dataset,
+    ...(isDigits ? {} : { dataDir: 'data' }),
+    numClasses: DATASET_CLASSES[dataset],
+    augType: isDigits ? 'none' : 'paper',
+    batchSize: 64,
+    testBatchSize: 200,
+    numEpochs,
+    lr: 0.1,
+    lrFactor: 0.1,
+    lrSteps: [1 / 2, 3 / 4, 7 / 8].map(share => Math.ceil(share * numEpochs)),
+    momentum: 0.9,
+    weightDecay: 1e-4,
+    labelSmoothing: 0,
+    bnMomentum: isDigits || network.startsWith('resnet') ? 0.9 : 0.99,
+    randSeed: 0,
+    checkpointEpochs: 1,
+    device: 'cpu',
+    threads: defaultThreads(),
+    download: false,
+  }
+  return checkConfig({ ...defaults, ...given })
+}
+
+function check(key: keyof TrainConfig, value: unknown): void {
+  const [expected, holds] = RULES[key]
+  if (!holds(value)) throw new RangeError(`config: expected ${expected} for ${key} but received ${show(value)}`)
+}
+
+/**
+ * Checks a complete configuration, for example one that was read from a file, and returns it.
+ * @throws RangeError for a value that makes no sense or is missing, TypeError for an unknown name
+ */
+export function checkConfig(config: unknown): TrainConfig {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new TypeError(`config: expected an object but received ${show(config)}`)
+  }
+  for (const key of Object.keys(config)) {
+    if (!Object.hasOwn(RULES, key)) {
+      throw new TypeError(`config: expected only ${Object.keys(RULES).join(', ')} but received '${key}'`)
+    }
+  }
+  const checked = config as TrainConfig
+  for (const key of Object.keys(RULES) as (keyof TrainConfig)[]) check(key, checked[key])
+  const classes = DATASET_CLASSES[checked.dataset]
+  if (checked.numClasses < classes) {
+    throw new RangeError(
+      `config: expected at least the ${classes} classes of ${checked.dataset} for numClasses but received ${checked.numClasses}`,
+    )
+  }
+  return checked
+}
+
+/**
+ * The names of the values in which a continuation differs from its run though they matter for the result.
+ * `numEpochs` alone may be changed of what decides on the result: a run can be made longer or shorter.
+ */
+export function differences(stored: TrainConfig, given: TrainConfig): (keyof TrainConfig)[] {
+  const keys = Object.keys(RULES) as (keyof TrainConfig)[]
+  return keys.filter(key => !CHANGEABLE.includes(key) && JSON.stringify(stored[key]) !== JSON.stringify(given[key]))
+}

@@ -1,0 +1,29 @@
+/** The data sets of a configuration. */
+import { cifar10, cifar100, type DownloadProgress, digits, type Loader, type Split } from '../data/index.ts'
+import type { TrainConfig } from './config.ts'
+
+/**
+ * The loader of one split: the training split in random order, augmented and without its last incomplete batch, the test
+ * split as it is.
+ * @throws DataError when files are missing or malformed, RangeError for numbers of examples that do not fit
+ */
+export function openDataset(
+  config: TrainConfig,
+  split: Split,
+  options: { evaluating?: boolean; onProgress?: (progress: DownloadProgress) => void } = {},
+): Loader {
+  const training = split === 'train' && !options.evaluating
+  const shared = {
+    split,
+    batchSize: training ? config.batchSize : config.testBatchSize,
+    augment: training && config.augType === 'paper',
+    shuffle: training,
+    dropLast: training,
+    seed: config.randSeed,
+    examples: split === 'train' ? config.trainExamples : config.testExamples,
+  }
+  if (config.dataset === 'digits') return digits(shared)
+  const open = config.dataset === 'cifar10' ? cifar10 : cifar100
+  const { dataDir: root = 'data', download } = config
+  return open({ ...shared, root, download, onProgress: options.onProgress })
+}

@@ -1,0 +1,174 @@
+/** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { noGrad } from '../autograd.ts'
+import type { DownloadProgress, Loader, PlainBatch, Split } from '../data/index.ts'
+import { setThreads } from '../device.ts'
+import { DataError } from '../errors.ts'
+import type { Network } from '../models/index.ts'
+import { crossEntropy } from '../nn/index.ts'
+import { scope } from '../scope.ts'
+import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
+import { BEST, LAST, readModel } from './checkpoint.ts'
+import { checkConfig, type TrainConfig } from './config.ts'
+import { openDataset } from './dataset.ts'
+import { countTopK, percent } from './metrics.ts'
+import { restoreNetwork } from './network.ts'
+import type { Progress } from './progress.ts'
+import { readRunConfig } from './run-folder.ts'
+
+export interface Evaluation {
+  /** Mean cross-entropy, without label smoothing. */
+  loss: number
+  /** Percent. */
+  top1: number
+  top5: number
+  examples: number
+}
+
+export interface EvaluateOptions {
+  /** Where the network is. Default: 'cpu'. */
+  device?: DeviceName | undefined
+  /** Abort it, and the evaluation is rejected with the signal's reason after the batch under way. */
+  signal?: AbortSignal | undefined
+}
+
+const SIZE = 32
+const CHANNELS = 3
+
+/** A batch on a device, inside the active scope. */
+export function toDevice({ images, labels, count }: PlainBatch, device: DeviceName) {
+  return {
+    images: tensor(images, [count, SIZE, SIZE, CHANNELS] as const, { device }),
+    labels: tensor(labels, [count] as const, { device }),
+  }
+}
+
+type Logits = Tensor<readonly [number, number], FloatDType>
+
+/** Enqueues the reading of loss and logits as they are now; both tensors may be disposed of at once. */
+export function readResults(loss: Tensor, logits: Logits) {
+  const classes = logits.shape[1]
+  const reads = Promise.all([loss.item(), logits.data()])
+  const results = reads.then(([value, values]) => ({ loss: value, logits: values, classes }))
+  results.catch(() => {}) // after an earlier failure nobody waits for this one
+  return results
+}
+
+/** Enqueues the forward pass of a batch and the reading of its results. */
+function enqueue(net: Network, batch: PlainBatch, device: DeviceName) {
+  using _inner = scope()
+  return noGrad(() => {
+    const { images, labels } = toDevice(batch, device)
+    const logits = net.forward(images)
+    return { results: readResults(crossEntropy(logits, labels), logits), labels: batch.labels.slice() }
+  })
+}
+
+/**
+ * Evaluates a network over one pass of a loader, in inference mode; the mode before is set again. While the device works
+ * on a batch, the next one is prepared and enqueued.
+ */
+export async function evaluate(net: Network, loader: Loader, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { device = 'cpu', signal } = options
+  const { training } = net
+  const sums = { loss: 0, top1: 0, top5: 0, examples: 0 }
+  const settle = async ({ results, labels }: ReturnType<typeof enqueue>) => {
+    const { loss, logits, classes } = await results
+    sums.loss += loss * labels.length
+    sums.top1 += countTopK(logits, labels, { classes, k: 1 })
+    sums.top5 += countTopK(logits, labels, { classes, k: 5 })
+    sums.examples += labels.length
+  }
+  let pending: ReturnType<typeof enqueue> | undefined
+  net.eval()
+  try {
+    for await (const batch of loader.plainBatches()) {
+      signal?.throwIfAborted()
+      const before = pending
+      pending = enqueue(net, batch, device)
+      if (before) await settle(before)
+    }
+    if (pending) await settle(pending)
+  } finally {
+    net.train(training)
+  }
+  const { loss, top1, top5, examples } = sums
+  return { loss: loss / examples, top1: percent(top1, examples), top5: percent(top5, examples), examples }
+}
+
+/** What may be set anew when a stored model is evaluated. */
+export type EvaluationConfig = Partial<
+  Pick<
+    TrainConfig,
+    'dataset' | 'dataDir' | 'trainExamples' | 'testExamples' | 'testBatchSize' | 'device' | 'threads' | 'download'
+  >
+>
+
+export interface EvaluateCheckpointOptions {
+  /** Default: test. */
+  split?: Split | undefined
+  /** In place of the values of the stored configuration. */
+  config?: EvaluationConfig | undefined
+  /** Abort it, and the evaluation is rejected with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Told of downloads. */
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** What an evaluation used, with its result. */
+export interface CheckpointEvaluation extends Evaluation {
+  /** The model file. */
+  model: string
+  config: TrainConfig
+  weightsSha256: string
+}
+
+/**
+ * Evaluates a stored model on a data set.
+ * @param path a model file (all else is in its metadata), or a run folder: its best.safetensors, else last.safetensors
+ * @throws DataError for a missing or damaged file; RangeError for options that make no sense
+ */
+export async function evaluateCheckpoint(
+  path: string,
+  options: EvaluateCheckpointOptions = {},
+): Promise<CheckpointEvaluation> {
+  const { split = 'test', signal, onProgress } = options
+  signal?.throwIfAborted()
+  const file = modelFile(path)
+  const model = await readModel(file)
+  const given = Object.entries(options.config ?? {}).filter(([, value]) => value !== undefined)
+  const config = checkConfig({ ...model.config, ...Object.fromEntries(given) })
+  const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
+  await using loader = openDataset(config, split, { evaluating: true, onProgress: onDownload })
+  const close = () => void loader.close() // ends a download, too
+  signal?.addEventListener('abort', close)
+  setThreads(config.threads, config.device)
+  const net = restoreNetwork(model, config, file)
+  try {
+    await loader.ready()
+    const result = await evaluate(net, loader, { device: config.device, signal })
+    return { ...result, model: file, config, weightsSha256: model.weightsSha256 }
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', close)
+    net.dispose()
+  }
+}
+
+/** The configuration of a run folder, or of a model file. @throws DataError */
+export async function readConfig(path: string): Promise<TrainConfig> {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isDirectory()) return readRunConfig(path)
+  return (await readModel(path)).config
+}
+
+function modelFile(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat?.isDirectory()) return path
+  const found = [BEST, LAST].map(name => join(path, name)).find(file => statSync(file, { throwIfNoEntry: false }))
+  if (found) return found
+  throw new DataError(`evaluate: expected ${BEST} or ${LAST} in ${path} but found neither`)
+}

@@ -1,0 +1,18 @@
+/** Training runs: `import { train } from 'igcnet'`. Everything public is exported here. */
+export { type DatasetName, type TrainConfig, withDefaults } from './config.ts'
+export {
+  type CheckpointEvaluation,
+  type EvaluateCheckpointOptions,
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationConfig,
+  evaluate,
+  evaluateCheckpoint,
+  readConfig,
+} from './evaluate.ts'
+export { countTopK, type EpochRow } from './metrics.ts'
+export { buildNetwork } from './network.ts'
+export type { Progress } from './progress.ts'
+export { readSafetensors, type Stored, type StoredTensor } from './safetensors.ts'
+export { type Summary, type SummaryRow, summarize } from './summary.ts'
+export { type TrainOptions, type TrainResult, train } from './trainer.ts'

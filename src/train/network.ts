@@ -1,0 +1,86 @@
+/** Networks from configurations and checkpoints, and back. Checked in test/unit/checkpoint.test.ts. */
+import { DataError } from '../errors.ts'
+import { create, type Network } from '../models/index.ts'
+import { formatShape, type Tensor } from '../tensor.ts'
+import type { StoredModel } from './checkpoint.ts'
+import type { TrainConfig } from './config.ts'
+import type { StoredTensor } from './safetensors.ts'
+
+/** The network of a configuration, with its initial values. @throws RangeError for a depth that does not fit */
+export function buildNetwork(config: TrainConfig): Network {
+  return create(config.network, {
+    depth: config.depth,
+    primaryPartitions: config.primaryPartition,
+    secondaryPartitions: config.secondaryPartition,
+    consistent: config.consistent,
+    classes: config.numClasses,
+    seed: config.randSeed,
+    bnMomentum: config.bnMomentum,
+    device: config.device,
+  })
+}
+
+/** The values of tensors by name, as they are when every op enqueued so far has run. */
+export async function readTensors(tensors: Iterable<readonly [string, Tensor]>): Promise<Map<string, StoredTensor>> {
+  const reads = Array.from(tensors, async ([name, tensor]) => {
+    const { shape, dtype } = tensor
+    return [name, { shape, dtype, data: await tensor.data() }] as const
+  })
+  return new Map(await Promise.all(reads))
+}
+
+/**
+ * Overwrites tensors with stored ones: the same names, shapes and dtypes. `path` is for messages.
+ * @throws DataError when they do not agree; then nothing was changed
+ */
+export function writeTensors(
+  targets: Iterable<readonly [string, Tensor]>,
+  stored: ReadonlyMap<string, StoredTensor>,
+  path: string,
+): void {
+  const pairs = Array.from(targets, ([name, target]) => {
+    const value = stored.get(name)
+    const expected = `${target.dtype} ${formatShape(target.shape)}`
+    const received = value === undefined ? 'nothing' : `${value.dtype} ${formatShape(value.shape)}`
+    if (value === undefined || received !== expected) {
+      throw new DataError(`checkpoint: expected ${expected} for '${name}' in ${path} but received ${received}`)
+    }
+    return [target, value.data] as const
+  })
+  if (pairs.length !== stored.size) {
+    throw new DataError(`checkpoint: expected ${pairs.length} tensors in ${path} but received ${stored.size}`)
+  }
+  for (const [target, data] of pairs) target.assign(data)
+}
+
+/**
+ * The network of a model file, on the device that `config` says. `path` is for messages.
+ * @throws DataError when the tensors are not those of the configuration
+ */
+export function restoreNetwork(model: StoredModel, config: TrainConfig, path: string): Network {
+  checkSizes(model, path)
+  const net = buildNetwork(config)
+  try {
+    writeTensors(Object.entries(net.state()), model.tensors, path)
+  } catch (error) {
+    net.dispose()
+    throw error
+  }
+  return net
+}
+
+/**
+ * Throws unless the file has at least the values of the network's first stage. Without this a damaged configuration could
+ * ask for a network of any size; with it, for one about 30 times the size of the file (later stages are wider).
+ */
+function checkSizes({ config, tensors }: StoredModel, path: string): void {
+  const width = config.primaryPartition * config.secondaryPartition
+  const perLayer = (9 * width ** 2) / (config.network.endsWith('igc') ? config.primaryPartition : 1)
+  const least = Math.floor((config.depth - 2) / 3) * perLayer + width * 27 + width * 4 * config.numClasses
+  const actual = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0)
+  if (actual < least) {
+    throw new DataError(
+      `checkpoint: expected at least ${least} values for the ${config.network} of ${path} but received ${actual}`,
+    )
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The folder of a run: config.json, metrics.jsonl and metrics.csv (a row per epoch), curves.svg, and the checkpoints of
+ * checkpoint.ts. Checked in test/unit/run-folder.test.ts.
+ */
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataError } from '../errors.ts'
+import { hasCheckpoint, LAST_STATE, parseConfig, settle } from './checkpoint.ts'
+import type { TrainConfig } from './config.ts'
+import { drawCurves } from './curves.ts'
+import { type Disk, disk, temporary, writeWhole } from './disk.ts'
+import { COLUMNS, type EpochRow } from './metrics.ts'
+
+const CONFIG = 'config.json'
+const JSONL = 'metrics.jsonl'
+const CSV = 'metrics.csv'
+const CURVES = 'curves.svg'
+const HEADER = `${COLUMNS.join(',')}\n`
+
+const jsonLine = (row: EpochRow) => `${JSON.stringify(row)}\n`
+const csvLine = (row: EpochRow) => `${COLUMNS.map(key => row[key]).join(',')}\n`
+
+export class RunFolder {
+  readonly path: string
+  readonly #disk: Disk
+
+  private constructor(path: string, on: Disk) {
+    this.path = path
+    this.#disk = on
+  }
+
+  /**
+   * Makes the folder ready for a run: makes it if need be, removes what a killed run left half-written, and writes the
+   * configuration and the rows so far, so that a folder that cannot be written to is found before the training.
+   * @param run.rows those of the finished epochs; other rows in the files are gone afterwards
+   * @param run.continues whether the run continues one in this folder; a new run does not overwrite a checkpoint
+   * @throws DataError
+   */
+  static async open(
+    path: string,
+    run: { config: TrainConfig; rows: readonly EpochRow[]; continues: boolean },
+    on: Disk = disk,
+  ): Promise<RunFolder> {
+    if (!run.continues && hasCheckpoint(path)) {
+      throw new DataError(
+        `run folder: expected a folder without a run but ${path} has a checkpoint; resume that run, or name another folder`,
+      )
+    }
+    const folder = new RunFolder(path, on)
+    await folder.#explain(async () => {
+      await mkdir(path, { recursive: true })
+      await settle(path, on)
+      for (const name of [CONFIG, JSONL, CSV, CURVES]) await on.remove(temporary(join(path, name)))
+    })
+    await folder.#write(CONFIG, `${JSON.stringify(run.config, null, 2)}\n`)
+    await folder.#write(JSONL, run.rows.map(jsonLine).join(''))
+    await folder.#write(CSV, HEADER + run.rows.map(csvLine).join(''))
+    await folder.draw(run.rows)
+    return folder
+  }
+
+  /** Appends the row of an epoch. @throws DataError */
+  async append(row: EpochRow): Promise<void> {
+    await this.#explain(async () => {
+      await appendFile(join(this.path, JSONL), jsonLine(row))
+      await appendFile(join(this.path, CSV), csvLine(row))
+    })
+  }
+
+  /** Draws the curves anew. @throws DataError */
+  async draw(rows: readonly EpochRow[]): Promise<void> {
+    await this.#write(CURVES, drawCurves(rows))
+  }
+
+  async #write(name: string, text: string): Promise<void> {
+    await this.#explain(() => writeWhole(join(this.path, name), [Buffer.from(text)], this.#disk))
+  }
+
+  async #explain(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (cause) {
+      if (cause instanceof DataError) throw cause
+      throw new DataError(`run folder: cannot write to ${this.path}: ${(cause as Error).message}`, { cause })
+    }
+  }
+}
+
+/** The configuration of the run in a folder. @throws DataError */
+export async function readRunConfig(folder: string): Promise<TrainConfig> {
+  const path = join(folder, CONFIG)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new DataError(
+      `run folder: expected a run in ${folder} but cannot read its ${CONFIG}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+  return parseConfig(text, path)
+}
+
+/**
+ * Whether the run in a folder was stopped before its first checkpoint: then continuing is starting.
+ * @throws DataError when there is a model but no training state
+ */
+export function isBeforeFirstCheckpoint(folder: string): boolean {
+  if (existsSync(join(folder, LAST_STATE))) return false
+  if (!hasCheckpoint(folder)) return true
+  throw new DataError(`resume: expected ${LAST_STATE} in ${folder} but found a model without it`)
+}

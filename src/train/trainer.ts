@@ -1,0 +1,407 @@
+/**
+ * The training loop of the papers (Zhang et al. 2017, the authors' scripts): SGD with Nesterov momentum, weight decay on
+ * every parameter, a learning rate that falls in steps, the whole test set after every epoch.
+ * Checked in test/unit/trainer.test.ts, with killed processes in test/train/resume.test.ts.
+ */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
+import { setThreads } from '../device.ts'
+import { DataError, IgcError } from '../errors.ts'
+import type { Network } from '../models/index.ts'
+import { crossEntropy } from '../nn/index.ts'
+import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
+import { scope } from '../scope.ts'
+import type { Tensor } from '../tensor.ts'
+import {
+  BEST,
+  type Checkpoint,
+  folderOf,
+  LAST,
+  loadCheckpoint,
+  readModel,
+  type StoredModel,
+  saveBest,
+  saveCheckpoint,
+  storeModel,
+} from './checkpoint.ts'
+import { checkConfig, differences, type TrainConfig } from './config.ts'
+import { openDataset } from './dataset.ts'
+import { type Disk, disk } from './disk.ts'
+import { type Evaluation, evaluate, readResults, toDevice } from './evaluate.ts'
+import { countTopK, type EpochRow, percent } from './metrics.ts'
+import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
+import type { Progress } from './progress.ts'
+import { isBeforeFirstCheckpoint, RunFolder, readRunConfig } from './run-folder.ts'
+import { freshPartial, freshState, type TrainingState } from './training-state.ts'
+
+export interface TrainOptions {
+  /** The run folder; made if it is not there. */
+  runDir: string
+  /** A run folder, or its last.safetensors: continue that run, in `runDir`, which may be the same folder or another. */
+  resume?: string | undefined
+  /** Abort it, and the step under way is finished, a checkpoint written, and `train` returns with `stopped: true`. */
+  signal?: AbortSignal | undefined
+  /** Called in the loop: what it throws ends the run. */
+  onProgress?: ((progress: Progress) => void) | undefined
+  /** @internal For tests that let it fail. */
+  disk?: Disk | undefined
+}
+
+/** Metrics are those of the last finished epoch, NaN before the first. Accuracies are percent. */
+export interface TrainResult {
+  testTop1: number
+  testTop5: number
+  testLoss: number
+  trainLoss: number
+  trainTop1: number
+  /** Finished epochs and optimiser steps, and seconds of work, of the whole run with its parts before a resume. */
+  epochs: number
+  steps: number
+  seconds: number
+  /** Of training alone. */
+  imagesPerSecond: number
+  runDir: string
+  /** The path of last.safetensors. */
+  checkpoint: string
+  best: { epoch: number; testTop1: number; path: string } | null
+  /** SHA-256 of the weights in `checkpoint`: names, dtypes, shapes and values (src/train/safetensors.ts). */
+  weightsSha256: string
+  /** Whether the signal ended the run before its last epoch. */
+  stopped: boolean
+}
+
+/**
+ * Trains a network and keeps the run in a folder. One device and number of threads, one configuration: the same bits,
+ * also when the run is interrupted at any moment and resumed.
+ * @throws RangeError, TypeError for a configuration that makes no sense or differs from that of the resumed run;
+ * DataError for files that are missing, damaged or cannot be written; IgcError with the code ERR_IGC_DIVERGED when the
+ * loss is no finite number any more
+ * @example
+ * const result = await train(withDefaults({ depth: 8 }), { runDir: 'runs/first' })
+ * console.log(`${result.testTop1} %`)
+ */
+export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
+  const checked = checkConfig({ ...config })
+  const { runDir, resume, signal, onProgress, disk: on = disk } = options
+  const source = resume === undefined ? undefined : await findRun(resume, checked)
+  const checkpoint = source?.checkpoint
+  setThreads(checked.threads, checked.device)
+  const net = checkpoint ? restoreNetwork(checkpoint.model, checked, source.path) : buildNetwork(checked)
+  const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
+  const loaders: Loader[] = []
+  try {
+    for (const split of ['train', 'test'] as const)
+      loaders.push(openDataset(checked, split, { onProgress: onDownload }))
+    const [trainData, testData] = loaders as [Loader, Loader]
+    const state = checkpoint?.state ?? freshState()
+    if (source) checkPosition(state, trainData, source.path)
+    const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
+    const folder = await RunFolder.open(runDir, run, on)
+    const training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
+    if (checkpoint) {
+      await training.restore(checkpoint, source.path)
+      if (!run.continues) await training.adopt(source.folder)
+    }
+    await untilAborted(loaders, signal)
+    return await training.run()
+  } finally {
+    net.dispose()
+    for (const loader of loaders) await loader.close()
+  }
+}
+
+interface Source {
+  folder: string
+  /** Of the model, for messages. */
+  path: string
+  /** Undefined for a run that was killed before its first. */
+  checkpoint: Checkpoint | undefined
+}
+
+/** Reads the run to resume and compares the configurations. */
+async function findRun(resume: string, config: TrainConfig): Promise<Source> {
+  const stat = statSync(resume, { throwIfNoEntry: false })
+  const folder = folderOf(resume, stat?.isDirectory() ?? false)
+  const stored = await readRunConfig(folder)
+  const [key] = differences(stored, config)
+  if (key !== undefined) {
+    throw new RangeError(
+      `resume: expected the ${key} ${JSON.stringify(stored[key])} of the run in ${folder} but received ${JSON.stringify(config[key])}`,
+    )
+  }
+  const checkpoint = isBeforeFirstCheckpoint(folder) ? undefined : await loadCheckpoint(folder)
+  return { folder, path: join(folder, LAST), checkpoint }
+}
+
+function isSame(a: string, b: string): boolean {
+  const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }))
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev
+}
+
+function checkPosition({ position, steps, partial }: TrainingState, data: Loader, path: string): void {
+  const { batchesPerEpoch } = data
+  const expected = position.epoch * batchesPerEpoch + position.batch
+  if (position.batch <= batchesPerEpoch && steps === expected && partial.steps === position.batch) return
+  throw new DataError(
+    `checkpoint: expected ${expected} steps at batch ${position.batch} of ${batchesPerEpoch} in epoch ${position.epoch} ` +
+      `in the training state beside ${path} but received ${steps}, ${partial.steps} of them in this epoch`,
+  )
+}
+
+/** Reads (and downloads) the data sets; an abort ends that without an error. */
+async function untilAborted(loaders: readonly Loader[], signal: AbortSignal | undefined): Promise<void> {
+  const close = () => {
+    for (const loader of loaders) void loader.close()
+  }
+  signal?.addEventListener('abort', close)
+  try {
+    for (const loader of loaders) if (!signal?.aborted) await loader.ready()
+  } catch (error) {
+    if (!signal?.aborted) throw error
+  } finally {
+    signal?.removeEventListener('abort', close)
+  }
+}
+
+interface Parts {
+  config: TrainConfig
+  net: Network
+  trainData: Loader
+  testData: Loader
+  folder: RunFolder
+  state: TrainingState
+  signal: AbortSignal | undefined
+  onProgress: ((progress: Progress) => void) | undefined
+  on: Disk
+}
+
+/** A step that the device works on. */
+interface Pending {
+  labels: Int32Array
+  results: ReturnType<typeof readResults>
+}
+
+/** A run under way. The state is that of the steps whose results are known: at the end of every method, all. */
+class Training {
+  readonly #parts: Parts
+  readonly #sgd: Sgd
+  readonly #schedule: Schedule
+  #weightsSha256 = ''
+  #mark = 0
+
+  constructor(parts: Parts) {
+    const { lr, momentum, weightDecay, lrSteps, lrFactor } = parts.config
+    this.#parts = parts
+    this.#sgd = sgd(parts.net.parameters(), { lr, momentum, weightDecay, nesterov: true })
+    this.#schedule = multiStep({ lr, steps: lrSteps, factor: lrFactor })
+  }
+
+  /** The velocities by the names of their parameters. */
+  #velocities(): [string, Tensor][] {
+    const velocities = this.#sgd.state()
+    return this.#parts.net.namedParameters().map(([name], i) => [name, velocities[i] as Tensor])
+  }
+
+  async restore({ velocities, model }: Checkpoint, path: string): Promise<void> {
+    writeTensors(this.#velocities(), velocities, `the training state beside ${path}`)
+    this.#weightsSha256 = model.weightsSha256
+  }
+
+  /** Writes the checkpoints of the run in another folder to this one. */
+  async adopt(source: string): Promise<void> {
+    const { folder, state, on } = this.#parts
+    if (state.best) await saveBest(folder.path, await readModel(join(source, BEST)), on)
+    await this.#save(await this.#model())
+  }
+
+  async run(): Promise<TrainResult> {
+    const { config, state, signal } = this.#parts
+    try {
+      while (state.position.epoch < config.numEpochs && !signal?.aborted) {
+        await this.#trainEpoch()
+        const test = signal?.aborted ? undefined : await this.#evaluate()
+        if (test) await this.#finishEpoch(test)
+      }
+      const stopped = state.position.epoch < config.numEpochs
+      if (stopped) await this.#save(await this.#model())
+      return this.#result(stopped)
+    } finally {
+      this.#sgd.dispose()
+    }
+  }
+
+  /** Runs what is left of the epoch. While the device works on a step, the next one is prepared and enqueued. */
+  async #trainEpoch(): Promise<void> {
+    const { net, trainData, state, signal } = this.#parts
+    net.train()
+    this.#sgd.lr = this.#schedule(state.position.epoch)
+    trainData.loadState(state.position)
+    this.#mark = performance.now()
+    let pending: Pending | undefined
+    for await (const batch of trainData.plainBatches()) {
+      if (signal?.aborted) break
+      const before = pending
+      pending = this.#step(batch)
+      if (before) await this.#settle(before)
+    }
+    if (pending) await this.#settle(pending)
+  }
+
+  /** Enqueues one step of the optimiser. */
+  #step(batch: PlainBatch): Pending {
+    using _step = scope()
+    const { net, config } = this.#parts
+    const { images, labels } = toDevice(batch, config.device)
+    const logits = net.forward(images)
+    const loss = crossEntropy(logits, labels, { labelSmoothing: config.labelSmoothing })
+    loss.backward()
+    this.#sgd.step()
+    return { labels: batch.labels.slice(), results: readResults(loss, logits) }
+  }
+
+  /** Waits for a step and counts it. */
+  async #settle({ labels, results }: Pending): Promise<void> {
+    const { state, config, trainData, onProgress } = this.#parts
+    const { partial, position } = state
+    const { loss, logits } = await results
+    if (!Number.isFinite(loss)) {
+      throw new IgcError(
+        'ERR_IGC_DIVERGED',
+        `train: expected a finite loss but received ${loss} in step ${position.batch + 1} of epoch ${position.epoch} ` +
+          '(counted from 0); the checkpoint before it stays. A smaller learning rate may help',
+      )
+    }
+    const seconds = this.#lap()
+    partial.loss += loss
+    partial.correct += countTopK(logits, labels, { classes: config.numClasses, k: 1 })
+    partial.examples += labels.length
+    partial.steps++
+    partial.seconds += seconds
+    partial.trainSeconds += seconds
+    position.batch++
+    state.steps++
+    onProgress?.({
+      kind: 'step',
+      epoch: position.epoch,
+      epochs: config.numEpochs,
+      step: position.batch,
+      steps: trainData.batchesPerEpoch,
+      loss: partial.loss / partial.steps,
+      top1: percent(partial.correct, partial.examples),
+      lr: this.#sgd.lr,
+      imagesPerSecond: partial.examples / partial.trainSeconds,
+      secondsLeft: this.#secondsLeft(),
+    })
+  }
+
+  /** Seconds since the last call. */
+  #lap(): number {
+    const now = performance.now()
+    const seconds = (now - this.#mark) / 1000
+    this.#mark = now
+    return seconds
+  }
+
+  /** Over the whole test set, or undefined when the signal ends it. */
+  async #evaluate(): Promise<Evaluation | undefined> {
+    const { net, testData, config, state, signal } = this.#parts
+    this.#mark = performance.now()
+    try {
+      return await evaluate(net, testData, { device: config.device, signal })
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return undefined
+      throw error
+    } finally {
+      state.partial.seconds += this.#lap()
+    }
+  }
+
+  /** Keeps the metrics of an epoch, the best model and a checkpoint, in this order: a run killed in between repeats it. */
+  async #finishEpoch(test: Evaluation): Promise<void> {
+    const { config, state, folder, onProgress, on } = this.#parts
+    const { partial, position } = state
+    const row: EpochRow = {
+      epoch: position.epoch,
+      trainLoss: partial.loss / partial.steps,
+      trainTop1: percent(partial.correct, partial.examples),
+      testLoss: test.loss,
+      testTop1: test.top1,
+      testTop5: test.top5,
+      lr: this.#sgd.lr,
+      seconds: partial.seconds,
+      imagesPerSecond: partial.examples / partial.trainSeconds,
+    }
+    state.rows.push(row)
+    state.partial = freshPartial()
+    state.position = { epoch: row.epoch + 1, batch: 0 }
+    const isBest = state.best === null || row.testTop1 > state.best.testTop1
+    if (isBest) state.best = { epoch: row.epoch, testTop1: row.testTop1 }
+    await folder.append(row)
+    await folder.draw(state.rows)
+    onProgress?.({ kind: 'epoch', epochs: config.numEpochs, best: isBest, ...row })
+    const isDue = (row.epoch + 1) % config.checkpointEpochs === 0 || row.epoch + 1 === config.numEpochs
+    if (!isBest && !isDue) return
+    const model = await this.#model()
+    if (isBest) await saveBest(folder.path, model, on)
+    if (isDue) await this.#save(model)
+  }
+
+  async #model(): Promise<StoredModel> {
+    const { config, net } = this.#parts
+    return storeModel(config, await readTensors(Object.entries(net.state())))
+  }
+
+  async #save(model: StoredModel): Promise<void> {
+    const { state, folder, onProgress, on } = this.#parts
+    const velocities = await readTensors(this.#velocities())
+    await saveCheckpoint(folder.path, { model, velocities, state }, on)
+    this.#weightsSha256 = model.weightsSha256
+    onProgress?.({ kind: 'checkpoint', path: join(folder.path, LAST) })
+  }
+
+  /** Images of the whole run and the seconds of training them. */
+  #trained(): { images: number; seconds: number } {
+    const { rows, partial } = this.#parts.state
+    const perEpoch = this.#parts.trainData.batchesPerEpoch * this.#parts.config.batchSize
+    const seconds = rows.reduce((sum, row) => sum + perEpoch / row.imagesPerSecond, partial.trainSeconds)
+    return { images: rows.length * perEpoch + partial.examples, seconds }
+  }
+
+  #seconds(): number {
+    const { rows, partial } = this.#parts.state
+    return rows.reduce((sum, { seconds }) => sum + seconds, partial.seconds)
+  }
+
+  /** By the mean time of a step so far, and of an evaluation once there was one. */
+  #secondsLeft(): number {
+    const { config, state, trainData } = this.#parts
+    const training = this.#trained().seconds
+    const evaluations = state.rows.length
+    const perEvaluation = evaluations === 0 ? 0 : (this.#seconds() - training) / evaluations
+    const stepsLeft = config.numEpochs * trainData.batchesPerEpoch - state.steps
+    return (stepsLeft * training) / state.steps + perEvaluation * (config.numEpochs - evaluations)
+  }
+
+  #result(stopped: boolean): TrainResult {
+    const { state, folder } = this.#parts
+    const last = state.rows.at(-1)
+    const { images, seconds } = this.#trained()
+    return {
+      testTop1: last?.testTop1 ?? Number.NaN,
+      testTop5: last?.testTop5 ?? Number.NaN,
+      testLoss: last?.testLoss ?? Number.NaN,
+      trainLoss: last?.trainLoss ?? Number.NaN,
+      trainTop1: last?.trainTop1 ?? Number.NaN,
+      epochs: state.position.epoch,
+      steps: state.steps,
+      seconds: this.#seconds(),
+      imagesPerSecond: images / seconds,
+      runDir: folder.path,
+      checkpoint: join(folder.path, LAST),
+      best: state.best && { ...state.best, path: join(folder.path, BEST) },
+      weightsSha256: this.#weightsSha256,
+      stopped,
+    }
+  }
+}
