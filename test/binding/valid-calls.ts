@@ -1,0 +1,261 @@
+/**
+ * For every function of the native addon: the name that begins its errors, and arguments that it takes. The tests of
+ * the border (fuzz.ts) call with these, which must succeed, and with what becomes of them when something is replaced.
+ */
+import * as errors from '../../src/errors.ts'
+import type { Native, NativeTensor, TypedArray } from '../../src/native.ts'
+
+export type Device = 'cpu' | 'reference'
+export type DType = 'f32' | 'f64' | 'i32' | 'u8'
+
+/** Small sizes from which the arguments are made; all 1 or more. */
+export interface Sizes {
+  device: Device
+  /** The floating dtype of the call. */
+  dtype: 'f32' | 'f64'
+  batch: number
+  height: number
+  width: number
+  /** Channels per group, in and out. */
+  channels: number
+  outChannels: number
+  groups: number
+  kernel: number
+  stride: number
+  padding: number
+}
+
+/** Makes tensors and remembers them. */
+export class Maker {
+  readonly native: Native
+  readonly sizes: Sizes
+  readonly made: NativeTensor[] = []
+
+  constructor(native: Native, sizes: Sizes) {
+    this.native = native
+    this.sizes = sizes
+  }
+
+  /** With values from 0 to 1, on the device and of the dtype of the call unless told otherwise. */
+  tensor(shape: readonly number[], dtype: DType = this.sizes.dtype, device: Device = this.sizes.device): NativeTensor {
+    const length = shape.reduce((product, size) => product * size, 1)
+    const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array }
+    const data: TypedArray = new arrays[dtype](length).map((_, i) => (i * 7 + 3) % 2)
+    const tensor = this.native.tensorCreate({ device, dtype, shape }, data)
+    this.made.push(tensor)
+    return tensor
+  }
+}
+
+type Arguments = (make: Maker, sizes: Sizes) => unknown[]
+
+/** [N, H, W, C] of an image and what a window of `kernel` makes of it. */
+function image({ batch, height, width, channels, groups, kernel, stride, padding, outChannels }: Sizes) {
+  const [h, w] = [height + kernel, width + kernel]
+  const count = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1
+  const c = channels * groups
+  const k = outChannels * groups
+  return {
+    x: [batch, h, w, c],
+    pooled: [batch, count(h), count(w), c],
+    convolved: [batch, count(h), count(w), k],
+    weight: [k, kernel, kernel, channels],
+    secondary: [k, 1, 1, k],
+    c,
+  }
+}
+
+const conv = ({ stride, padding, groups }: Sizes) => ({ stride, padding, groups })
+const igc = ({ stride, padding, groups }: Sizes) => ({
+  primaryPartitions: groups,
+  secondaryPartitions: 1,
+  stride,
+  padding,
+})
+// The padding of a pool is at most half its kernel.
+const poolSizes = (sizes: Sizes): Sizes => ({ ...sizes, padding: Math.min(sizes.padding, sizes.kernel >> 1) })
+const pool = (sizes: Sizes) => {
+  const { kernel, stride, padding } = poolSizes(sizes)
+  return { kernel, stride, padding }
+}
+const norm = { training: true, momentum: 0.9, epsilon: 2e-5 }
+const random = ({ device, dtype, batch, channels }: Sizes) => ({
+  ...{ device, dtype, shape: [batch, channels], seed: 1, offset: 0, a: 0, b: 1 },
+})
+const any: Arguments = (make, { batch, channels }) => [make.tensor([batch, channels])]
+const twice: Arguments = (make, { batch, channels }) => [make.tensor([batch, channels]), make.tensor([batch, channels])]
+
+/** [the name in errors, the arguments] */
+export const validCalls: Record<keyof Native, [string, Arguments]> = {
+  setErrorClasses: ['setErrorClasses', () => [{ ...errors }]],
+
+  tensorCreate: [
+    'tensor',
+    (_, { device, dtype, batch, channels }) => [
+      { device, dtype, shape: [batch, channels] },
+      dtype === 'f32' ? new Float32Array(batch * channels) : new Float64Array(batch * channels),
+    ],
+  ],
+  tensorRead: ['data', any],
+  tensorReadSync: ['dataSync', any],
+  tensorReshape: ['reshape', (make, s) => [...any(make, s), { shape: [s.channels, 1, s.batch] }]],
+  tensorRetain: ['tensor', any],
+  tensorDispose: ['dispose', any],
+  tensorInfo: ['tensor', any],
+
+  deviceSynchronize: ['synchronize', (_, { device }) => [device]],
+  deviceTrim: ['trim', (_, { device }) => [device]],
+  deviceMemory: ['memory', (_, { device }) => [device]],
+  deviceSetThreads: ['setThreads', (_, { device, groups }) => [device, { threads: groups }]],
+
+  fill: ['fill', (make, s) => [...any(make, s), { value: 1.5 }]],
+  copyInto: ['copy', twice],
+  cast: ['cast', (make, s) => [...any(make, s), { dtype: 'i32' }]],
+  randomUniform: ['randomUniform', (_, s) => [random(s)]],
+  randomNormal: ['randomNormal', (_, s) => [random(s)]],
+
+  addForward: ['add', twice],
+  reluForward: ['relu', any],
+  reluBackwardInput: ['relu', twice],
+  softmaxForward: ['softmax', any],
+  softmaxBackwardInput: ['softmax', twice],
+  reorderForward: [
+    'reorder',
+    (make, { batch, channels, groups }) => [make.tensor([batch, channels * groups]), { factor: groups }],
+  ],
+  reorderBackwardInput: [
+    'reorder',
+    (make, { batch, channels, groups }) => [make.tensor([batch, channels * groups]), { factor: groups }],
+  ],
+
+  conv2dForward: ['conv2d', (make, s) => [make.tensor(image(s).x), make.tensor(image(s).weight), conv(s)]],
+  conv2dBackwardInput: [
+    'conv2d',
+    (make, s) => {
+      const { x, weight, convolved } = image(s)
+      return [make.tensor(convolved), make.tensor(weight), { ...conv(s), shape: x }]
+    },
+  ],
+  conv2dBackwardWeight: [
+    'conv2d',
+    (make, s) => {
+      const { x, weight, convolved } = image(s)
+      return [make.tensor(convolved), make.tensor(x), { ...conv(s), shape: weight }]
+    },
+  ],
+
+  igcBlockForward: [
+    'igcBlock',
+    (make, s) => {
+      const { x, weight, secondary } = image(s)
+      return [make.tensor(x), make.tensor(weight), make.tensor(secondary), igc(s)]
+    },
+  ],
+  igcBlockBackwardInput: [
+    'igcBlock',
+    (make, s) => {
+      const { x, weight, secondary, convolved } = image(s)
+      const p = { ...igc(s), shape: x, needsInput: s.batch > 1 }
+      return [make.tensor(convolved), make.tensor(weight), make.tensor(secondary), p]
+    },
+  ],
+  igcBlockBackwardWeight: [
+    'igcBlock',
+    (make, s) => {
+      const { x, weight, secondary, convolved } = image(s)
+      const p = { ...igc(s), primaryShape: weight, secondaryShape: secondary }
+      return [make.tensor(convolved), make.tensor(convolved), make.tensor(x), make.tensor(convolved), p]
+    },
+  ],
+
+  batchNorm2dForward: [
+    'batchNorm2d',
+    (make, s) => {
+      const { x, c } = image(s)
+      return [make.tensor(x), ...[1, 2, 3, 4].map(() => make.tensor([c])), norm]
+    },
+  ],
+  batchNorm2dBackwardWeight: [
+    'batchNorm2d',
+    (make, s) => {
+      const { x, c } = image(s)
+      return [make.tensor(x), make.tensor(x), make.tensor([c]), make.tensor([c])]
+    },
+  ],
+  batchNorm2dBackwardInput: [
+    'batchNorm2d',
+    (make, s) => {
+      const { x, c } = image(s)
+      return [make.tensor(x), make.tensor(x), ...[1, 2, 3, 4, 5].map(() => make.tensor([c])), norm]
+    },
+  ],
+
+  avgPool2dForward: ['avgPool2d', (make, s) => [make.tensor(image(s).x), pool(s)]],
+  avgPool2dBackwardInput: [
+    'avgPool2d',
+    (make, s) => {
+      const { x, pooled } = image(poolSizes(s))
+      return [make.tensor(pooled), { ...pool(s), shape: x }]
+    },
+  ],
+  maxPool2dForward: ['maxPool2d', (make, s) => [make.tensor(image(s).x), pool(s)]],
+  maxPool2dBackwardInput: [
+    'maxPool2d',
+    (make, s) => {
+      const { x, pooled } = image(poolSizes(s))
+      return [make.tensor(pooled), make.tensor(x), pool(s)]
+    },
+  ],
+  globalAvgPool2dForward: ['globalAvgPool2d', (make, s) => [make.tensor(image(s).x)]],
+  globalAvgPool2dBackwardInput: [
+    'globalAvgPool2d',
+    (make, s) => {
+      const { x, c } = image(s)
+      return [make.tensor([s.batch, c]), { shape: x }]
+    },
+  ],
+
+  linearForward: [
+    'linear',
+    (make, { batch, channels, outChannels }) => [
+      make.tensor([batch, channels]),
+      make.tensor([outChannels, channels]),
+      make.tensor([outChannels]),
+    ],
+  ],
+  linearBackwardInput: [
+    'linear',
+    (make, { batch, channels, outChannels }) => [
+      make.tensor([batch, outChannels]),
+      make.tensor([outChannels, channels]),
+    ],
+  ],
+  linearBackwardWeight: [
+    'linear',
+    (make, { batch, channels, outChannels }) => [make.tensor([batch, outChannels]), make.tensor([batch, channels])],
+  ],
+  linearBackwardBias: ['linear', any],
+
+  crossEntropyForward: [
+    'crossEntropy',
+    (make, { batch, channels }) => [
+      make.tensor([batch, channels + 1]),
+      make.tensor([batch], 'i32'),
+      { labelSmoothing: 0.1 },
+    ],
+  ],
+  crossEntropyBackwardInput: [
+    'crossEntropy',
+    (make, { batch, channels }) => [
+      make.tensor([]),
+      make.tensor([batch, channels + 1]),
+      make.tensor([batch], 'i32'),
+      { labelSmoothing: 0.1 },
+    ],
+  ],
+
+  sgdStep: [
+    'sgdStep',
+    (make, s) => [...any(make, s), ...twice(make, s), { lr: 0.1, momentum: 0.9, weightDecay: 1e-4, nesterov: true }],
+  ],
+}

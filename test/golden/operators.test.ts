@@ -1,0 +1,130 @@
+/**
+ * Single operators, forward and backward, against PyTorch (operators.py, float64): every output at most 1e-12 of its
+ * largest value away in f64, 1e-5 in f32.
+ */
+import { describe, expect, it } from 'vitest'
+import { type NativeTensor, native, type TypedArray } from '../../src/native.ts'
+import { distance, type GoldenArray, type OperatorCase, readOperators } from './golden-file.ts'
+
+const CASES = readOperators()
+const PLACES = [
+  { device: 'reference', dtype: 'f64', tolerance: 1e-12 },
+  { device: 'reference', dtype: 'f32', tolerance: 1e-5 },
+  { device: 'cpu', dtype: 'f32', tolerance: 1e-5 },
+]
+
+type Handle = NativeTensor
+type Get = (name: string) => Handle
+/** The params of a case are those of the native function, as operators.py wrote them. */
+// biome-ignore lint/suspicious/noExplicitAny: one type for the params of all operators
+type Params = any
+type Run = (get: Get, p: Params, shapeOf: (name: string) => readonly number[]) => Record<string, Handle>
+
+/** How each operator is called: inputs by name to outputs by name. */
+const RUN: Record<string, Run> = {
+  conv2d: (get, p, shapeOf) => ({
+    y: native.conv2dForward(get('x'), get('w'), p),
+    dx: native.conv2dBackwardInput(get('dy'), get('w'), { ...p, shape: shapeOf('x') }),
+    dw: native.conv2dBackwardWeight(get('dy'), get('x'), { ...p, shape: shapeOf('w') }),
+  }),
+  igcBlock: (get, p, shapeOf) => {
+    const [x, primary, secondary, dy] = ['x', 'primary', 'secondary', 'dy'].map(get) as [Handle, Handle, Handle, Handle]
+    const { z, y } = native.igcBlockForward(x, primary, secondary, p)
+    const inputParams = { ...p, shape: shapeOf('x'), needsInput: true }
+    const { dz, dx } = native.igcBlockBackwardInput(dy, primary, secondary, inputParams)
+    const weightParams = { ...p, primaryShape: shapeOf('primary'), secondaryShape: shapeOf('secondary') }
+    const weights = native.igcBlockBackwardWeight(dy, dz, x, z, weightParams)
+    return { y, dx: dx as Handle, dprimary: weights.primary, dsecondary: weights.secondary }
+  },
+  avgPool2d: (get, p, shapeOf) => ({
+    y: native.avgPool2dForward(get('x'), p),
+    dx: native.avgPool2dBackwardInput(get('dy'), { ...p, shape: shapeOf('x') }),
+  }),
+  maxPool2d: (get, p) => ({
+    y: native.maxPool2dForward(get('x'), p),
+    dx: native.maxPool2dBackwardInput(get('dy'), get('x'), p),
+  }),
+  globalAvgPool2d: (get, _, shapeOf) => ({
+    y: native.globalAvgPool2dForward(get('x')),
+    dx: native.globalAvgPool2dBackwardInput(get('dy'), { shape: shapeOf('x') }),
+  }),
+  batchNorm2d: (get, p) => {
+    const [x, gamma, dy, runningMean, runningVar] = ['x', 'gamma', 'dy', 'runningMean', 'runningVar'].map(get) as [
+      Handle,
+      Handle,
+      Handle,
+      Handle,
+      Handle,
+    ]
+    const { y, mean, invStd } = native.batchNorm2dForward(x, gamma, get('beta'), runningMean, runningVar, p)
+    const weights = native.batchNorm2dBackwardWeight(dy, x, mean, invStd)
+    const dx = native.batchNorm2dBackwardInput(dy, x, gamma, mean, invStd, weights.gamma, weights.beta, p)
+    const statistics = { newRunningMean: runningMean, newRunningVar: runningVar }
+    return { y, dx, dgamma: weights.gamma, dbeta: weights.beta, ...statistics }
+  },
+  relu: get => {
+    const y = native.reluForward(get('x'))
+    return { y, dx: native.reluBackwardInput(get('dy'), y) }
+  },
+  linear: get => ({
+    y: native.linearForward(get('x'), get('w'), get('b')),
+    dx: native.linearBackwardInput(get('dy'), get('w')),
+    dw: native.linearBackwardWeight(get('dy'), get('x')),
+    db: native.linearBackwardBias(get('dy')),
+  }),
+  softmax: get => {
+    const y = native.softmaxForward(get('x'))
+    return { y, dx: native.softmaxBackwardInput(get('dy'), y) }
+  },
+  crossEntropy: (get, p) => {
+    const { loss, probabilities } = native.crossEntropyForward(get('logits'), get('labels'), p)
+    return { y: loss, dlogits: native.crossEntropyBackwardInput(get('dy'), probabilities, get('labels'), p) }
+  },
+  sgdStep: (get, p, shapeOf) => {
+    const [gradients, w] = [native.tensorReadSync(get('gradients')), get('w')]
+    const { dtype, device, shape } = native.tensorInfo(w)
+    const v = native.tensorCreate({ device, dtype, shape })
+    native.fill(v, { value: 0 })
+    const [steps, size] = shapeOf('gradients') as [number, number]
+    for (let step = 0; step < steps; step++) {
+      const gradient = gradients.slice(step * size, (step + 1) * size) as TypedArray
+      native.sgdStep(native.tensorCreate({ device, dtype, shape }, gradient), w, v, p)
+    }
+    return { w }
+  },
+  reorder: (get, p) => ({ y: native.reorderForward(get('x'), p) }),
+}
+
+function run({ op, params, inputs }: OperatorCase, device: string, dtype: string): Record<string, Handle> {
+  const create = ({ shape, values }: GoldenArray, name: string) => {
+    if (name === 'labels') return native.tensorCreate({ device, dtype: 'i32', shape }, Int32Array.from(values))
+    return native.tensorCreate({ device, dtype, shape }, dtype === 'f32' ? new Float32Array(values) : values)
+  }
+  const handles = new Map([...inputs].map(([name, array]) => [name, create(array, name)]))
+  const call = RUN[op]
+  if (call === undefined) throw new Error(`no such operator: ${op}`)
+  return call(
+    name => handles.get(name) as Handle,
+    params,
+    name => (inputs.get(name) as GoldenArray).shape,
+  )
+}
+
+describe.each(PLACES)('on $device in $dtype, within $tolerance', ({ device, dtype, tolerance }) => {
+  it.each(CASES.map(entry => [entry.op, JSON.stringify(entry.params), entry] as const))(
+    '%s %s',
+    (_op, _params, entry) => {
+      const outputs = run(entry, device, dtype)
+      expect(Object.keys(outputs).sort()).toEqual([...entry.outputs.keys()].sort())
+      for (const [name, { shape, values }] of entry.outputs) {
+        const output = outputs[name] as Handle
+        expect(native.tensorInfo(output).shape, name).toEqual(shape)
+        expect(distance(native.tensorReadSync(output), values), name).toBeLessThanOrEqual(tolerance)
+      }
+    },
+  )
+})
+
+it('covers every operator', () => {
+  expect([...new Set(CASES.map(({ op }) => op))].sort()).toEqual(Object.keys(RUN).sort())
+})

@@ -1,0 +1,30 @@
+/** All directions of batchNorm2d, for batch-norm2d and simd tests. */
+import { native } from '../../src/native.ts'
+import type { MapShape } from '../shapes/shapes.ts'
+import { type Kernel, normals } from '../support/kernel-compare.ts'
+
+export function batchNorm2dKernel(
+  { N, H, W, C }: MapShape,
+  training: boolean,
+  { mean: center, deviation } = { mean: 0.5, deviation: 2 },
+): Kernel {
+  const params = { training, momentum: 0.9, epsilon: 2e-5 }
+  return put => {
+    const x = put(normals([N, H, W, C], 1, center, deviation))
+    const dy = put(normals([N, H, W, C], 2))
+    const gamma = put(normals([C], 3, 1, 0.1))
+    const beta = put(normals([C], 4))
+    const runningMean = put(normals([C], 5, center, 0.1))
+    const runningVar = put(normals([C], 6, 1, 0.1))
+    const { y, mean, invStd } = native.batchNorm2dForward(x, gamma, beta, runningMean, runningVar, params)
+    const weights = native.batchNorm2dBackwardWeight(dy, x, mean, invStd)
+    const dx = native.batchNorm2dBackwardInput(dy, x, gamma, mean, invStd, weights.gamma, weights.beta, params)
+    return { y, mean, invStd, runningMean, runningVar, dgamma: weights.gamma, dbeta: weights.beta, dx }
+  }
+}
+
+/** A sum of n random numbers of size 1 passes through values of about sqrt(n), however small it ends. */
+export function sumMagnitudes({ N, H, W }: MapShape): Record<string, number> {
+  const size = Math.sqrt(N * H * W)
+  return { dgamma: size, dbeta: size }
+}
