@@ -22,8 +22,9 @@ export {
   full,
   ones,
   type Shape,
-  type TensorOptions,
   Tensor,
+  type TensorOptions,
   tensor,
   zeros,
 } from './tensor.ts'
+export * as train from './train/index.ts'

@@ -293,7 +293,7 @@ export function tensor<A extends Source, const S extends Shape = readonly [numbe
   data: A,
   shape?: S,
   options: TensorOptions<D> = {},
-): Tensor<S, D> {
+): Tensor<NoInfer<S>, NoInfer<D>> {
   const dtype = options.dtype ?? dtypeOf(data)
   const values = valuesOf(data, dtype)
   return create(shape ?? ([data.length] as unknown as S), { ...options, dtype: dtype as D }, values)
@@ -304,7 +304,7 @@ export function full<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   value: number,
   options: TensorOptions<D> = {},
-): Tensor<S, D> {
+): Tensor<S, NoInfer<D>> {
   const made = create(shape, options)
   native.fill(made.handle, { value })
   return made
@@ -314,7 +314,7 @@ export function full<const S extends Shape, D extends DType = 'f32'>(
 export function zeros<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: TensorOptions<D> = {},
-): Tensor<S, D> {
+): Tensor<S, NoInfer<D>> {
   return full(shape, 0, options)
 }
 
@@ -322,7 +322,7 @@ export function zeros<const S extends Shape, D extends DType = 'f32'>(
 export function ones<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: TensorOptions<D> = {},
-): Tensor<S, D> {
+): Tensor<S, NoInfer<D>> {
   return full(shape, 1, options)
 }
 

@@ -134,14 +134,14 @@ DType Params::dtype(const char* name) const {
 
 Tensor Arguments::tensor(size_t index, const char* name) const {
   const Napi::Value value = info_[index];
-  const NativeTensor* native = NativeTensor::from(value);
-  if (native == nullptr) {
+  if (!is_handle(value)) {
     fail(ErrorCode::kArgument, op_, std::string("a tensor for ") + name + " but received " + describe(value));
   }
-  if (!native->tensor.has_value()) {
+  const Tensor* tensor = tensor_of(value);
+  if (tensor == nullptr) {
     fail(ErrorCode::kDisposed, op_, std::string("a live tensor for ") + name + " but received a disposed one");
   }
-  return *native->tensor;
+  return *tensor;
 }
 
 std::optional<Tensor> Arguments::optional_tensor(size_t index, const char* name) const {
@@ -219,7 +219,7 @@ void Arguments::separate(Named updated, std::initializer_list<Named> others) con
   }
 }
 
-Napi::Value Arguments::handle(Tensor tensor) const { return NativeTensor::create(env(), std::move(tensor)); }
+Napi::Value Arguments::handle(Tensor tensor) const { return make_handle(env(), std::move(tensor)); }
 
 Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
   return make_tensor(like.storage->shared_device(), like.dtype, shape);

@@ -55,6 +55,7 @@ Napi::Value batch_norm2d_forward(const Napi::CallbackInfo& info) {
   }
   const Tensor y = Arguments::beside(x, x.shape), mean = Arguments::beside(x, channels),
                inv_std = Arguments::beside(x, channels);
+  if (mean.empty()) return args.object({{"y", y}, {"mean", mean}, {"invStd", inv_std}});
   x.device().submit([p, x = x.input(), gamma = gamma.input(), beta = beta.input(), running_mean = running_mean.output(),
                      running_var = running_var.output(), y = y.output(), mean = mean.output(),
                      inv_std = inv_std.output()](Backend& backend) {
@@ -74,6 +75,7 @@ Napi::Value batch_norm2d_backward_weight(const Napi::CallbackInfo& info) {
   args.shaped({"mean", &mean}, channels);
   args.shaped({"invStd", &inv_std}, channels);
   const Tensor dgamma = Arguments::beside(x, channels), dbeta = Arguments::beside(x, channels);
+  if (dgamma.empty()) return args.object({{"gamma", dgamma}, {"beta", dbeta}});
   x.device().submit([dy = dy.input(), x = x.input(), mean = mean.input(), inv_std = inv_std.input(),
                      dgamma = dgamma.output(), dbeta = dbeta.output()](Backend& backend) {
     backend.batch_norm2d_backward_weight(dy, x, mean, inv_std, dgamma, dbeta);
@@ -103,6 +105,7 @@ Napi::Value batch_norm2d_backward_input(const Napi::CallbackInfo& info) {
     args.shaped(named, channels);
   }
   const Tensor dx = Arguments::beside(x, x.shape);
+  if (dx.empty()) return args.handle(dx);
   x.device().submit([p, dy = dy.input(), x = x.input(), gamma = gamma.input(), mean = mean.input(),
                      inv_std = inv_std.input(), dgamma = dgamma.input(), dbeta = dbeta.input(),
                      dx = dx.output()](Backend& backend) {

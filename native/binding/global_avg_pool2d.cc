@@ -22,6 +22,7 @@ Napi::Value global_avg_pool2d_forward(const Napi::CallbackInfo& info) {
   const Tensor x = args.tensor(0, "x");
   args.floating({{"x", &x}});
   const Tensor y = Arguments::beside(x, pooled_shape(args.op(), x.shape));
+  if (y.empty()) return args.handle(y);
   x.device().submit([x = x.input(), y = y.output()](Backend& backend) { backend.global_avg_pool2d_forward(x, y); });
   return args.handle(y);
 }
@@ -34,6 +35,7 @@ Napi::Value global_avg_pool2d_backward_input(const Napi::CallbackInfo& info) {
   args.floating({{"dy", &dy}});
   args.shaped({"dy", &dy}, pooled_shape(args.op(), x_shape));
   const Tensor dx = Arguments::beside(dy, x_shape);
+  if (dx.empty()) return args.handle(dx);
   dy.device().submit(
       [dy = dy.input(), dx = dx.output()](Backend& backend) { backend.global_avg_pool2d_backward_input(dy, dx); });
   return args.handle(dx);

@@ -16,6 +16,7 @@ Napi::Value linear_forward(const Napi::CallbackInfo& info) {
   args.shaped({"w", &w}, {w.shape[0], x.shape[1]});
   if (b) args.shaped({"b", &*b}, {w.shape[0]});
   const Tensor y = Arguments::beside(x, {x.shape[0], w.shape[0]});
+  if (y.empty()) return args.handle(y);
   const Input bias = b ? b->input() : Input{nullptr, x.dtype, {w.shape[0]}};
   x.device().submit([x = x.input(), w = w.input(), bias, y = y.output()](Backend& backend) {
     backend.linear_forward(x, w, bias, y);
@@ -32,6 +33,7 @@ Napi::Value linear_backward_input(const Napi::CallbackInfo& info) {
   args.ranked({"w", &w}, 2, "[K, C]");
   args.shaped({"dy", &dy}, {dy.shape[0], w.shape[0]});
   const Tensor dx = Arguments::beside(dy, {dy.shape[0], w.shape[1]});
+  if (dx.empty()) return args.handle(dx);
   dy.device().submit([dy = dy.input(), w = w.input(), dx = dx.output()](Backend& backend) {
     backend.linear_backward_input(dy, w, dx);
   });
@@ -47,6 +49,7 @@ Napi::Value linear_backward_weight(const Napi::CallbackInfo& info) {
   args.ranked({"x", &x}, 2, "[N, C]");
   args.shaped({"dy", &dy}, {x.shape[0], dy.shape[1]});
   const Tensor dw = Arguments::beside(x, {dy.shape[1], x.shape[1]});
+  if (dw.empty()) return args.handle(dw);
   x.device().submit([dy = dy.input(), x = x.input(), dw = dw.output()](Backend& backend) {
     backend.linear_backward_weight(dy, x, dw);
   });
@@ -60,6 +63,7 @@ Napi::Value linear_backward_bias(const Napi::CallbackInfo& info) {
   args.floating({{"dy", &dy}});
   args.ranked({"dy", &dy}, 2, "[N, K]");
   const Tensor db = Arguments::beside(dy, {dy.shape[1]});
+  if (db.empty()) return args.handle(db);
   dy.device().submit([dy = dy.input(), db = db.output()](Backend& backend) { backend.linear_backward_bias(dy, db); });
   return args.handle(db);
 }

@@ -17,6 +17,7 @@ Napi::Value softmax_forward(const Napi::CallbackInfo& info) {
   args.floating({{"x", &x}});
   check_rank(x);
   const Tensor y = Arguments::beside(x, x.shape);
+  if (y.empty()) return args.handle(y);
   x.device().submit([x = x.input(), y = y.output()](Backend& backend) { backend.softmax_forward(x, y); });
   return args.handle(y);
 }
@@ -29,6 +30,7 @@ Napi::Value softmax_backward_input(const Napi::CallbackInfo& info) {
   check_rank(y);
   args.shaped({"dy", &dy}, y.shape);
   const Tensor dx = Arguments::beside(y, y.shape);
+  if (dx.empty()) return args.handle(dx);
   y.device().submit([dy = dy.input(), y = y.input(), dx = dx.output()](Backend& backend) {
     backend.softmax_backward_input(dy, y, dx);
   });

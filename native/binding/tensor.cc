@@ -2,6 +2,8 @@
 #include "binding/tensor.h"
 
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "binding/addon.h"
 #include "binding/arguments.h"
@@ -16,33 +18,34 @@ constexpr napi_type_tag kTensorTag = {0x7f1d0c6b5ae94c31, 0x9b62d8f4e0a7135d};
 
 }  // namespace
 
-NativeTensor* NativeTensor::from(const Napi::Value& value) {
-  if (!value.IsObject()) return nullptr;
-  const napi_env env = value.Env();
-  bool ours = false;
-  if (napi_check_object_type_tag(env, value, &kTensorTag, &ours) != napi_ok || !ours) {
-    bool pending = false;  // a Proxy may refuse the check with an exception: it is foreign all the same
-    if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
-      napi_value ignored;
-      napi_get_and_clear_last_exception(env, &ignored);
-    }
-    return nullptr;
-  }
-  void* data = nullptr;
-  return napi_unwrap(env, value, &data) == napi_ok ? static_cast<NativeTensor*>(data) : nullptr;
-}
-
-Napi::Value NativeTensor::create(Napi::Env env, Tensor tensor) {
+Napi::Value make_handle(Napi::Env env, Tensor tensor) {
   auto object = Napi::Object::New(env);
-  auto native = std::make_unique<NativeTensor>();
-  native->tensor = std::move(tensor);
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<NativeTensor*>(data); };
+  auto wrapped = std::make_unique<Tensor>(std::move(tensor));
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Tensor*>(data); };
   const auto refused = [] { throw Error(ErrorCode::kInternal, "tensor: the environment refused a handle"); };
-  if (napi_wrap(env, object, native.get(), finalize, nullptr, nullptr) != napi_ok) refused();
-  native.release();  // the finalizer's from now on
+  if (napi_wrap(env, object, wrapped.get(), finalize, nullptr, nullptr) != napi_ok) refused();
+  wrapped.release();  // the finalizer's from now on
   if (napi_type_tag_object(env, object, &kTensorTag) != napi_ok) refused();
   Addon::of(env).announce_memory(env);
   return object;
+}
+
+bool is_handle(const Napi::Value& value) {
+  if (!value.IsObject()) return false;
+  const napi_env env = value.Env();
+  bool ours = false;
+  if (napi_check_object_type_tag(env, value, &kTensorTag, &ours) == napi_ok) return ours;
+  bool pending = false;  // a Proxy may refuse the check with an exception: it is foreign all the same
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
+    napi_value ignored;
+    napi_get_and_clear_last_exception(env, &ignored);
+  }
+  return false;
+}
+
+const Tensor* tensor_of(const Napi::Value& handle) {
+  void* data = nullptr;
+  return napi_unwrap(handle.Env(), handle, &data) == napi_ok ? static_cast<const Tensor*>(data) : nullptr;
 }
 
 namespace {
@@ -148,11 +151,11 @@ Napi::Value tensor_retain(const Napi::CallbackInfo& info) {
 
 // tensorDispose(x): twice is allowed.
 Napi::Value tensor_dispose(const Napi::CallbackInfo& info) {
-  NativeTensor* native = NativeTensor::from(info[0]);
-  if (native == nullptr) {
+  if (!is_handle(info[0])) {
     throw Error(ErrorCode::kArgument, "dispose: expected a tensor but received " + describe(info[0]));
   }
-  native->tensor.reset();
+  void* data = nullptr;
+  if (napi_remove_wrap(info.Env(), info[0], &data) == napi_ok) delete static_cast<Tensor*>(data);
   Addon::of(info.Env()).announce_memory(info.Env());
   return info.Env().Undefined();
 }

@@ -35,6 +35,8 @@ struct Tensor {
   Input input() const { return {storage->data(), dtype, shape}; }
   Output output() const { return {storage->data(), dtype, shape}; }
   size_t bytes() const { return static_cast<size_t>(shape.elements()) * size_of(dtype); }
+  // Without elements. An op with only such results is not enqueued: a loop over the rows of [2^50, 0] would not end.
+  bool empty() const { return shape.elements() == 0; }
 };
 
 // Uninitialised memory on a device.

@@ -1,6 +1,6 @@
 // avg_pool2d: 1/kernel^2 times the sum over the window; padding counts as 0. One task per image, the vector over
-// channels, sums in the order of `reference`, which it equals bit for bit. Our own loops rather than oneDNN's: they
-// take every geometry (oneDNN counts in 32 bits), are as fast, and need no second path.
+// channels, sums in the order of `reference`, which it equals bit for bit. Our own loops rather than oneDNN's:
+// they take every geometry (oneDNN counts in 32 bits) and were measured to be as fast.
 #include <cstdint>
 
 #include "core/pool2d.h"

@@ -8,7 +8,7 @@
 namespace igcnet {
 namespace {
 
-// The product of core, where it has no terms too.
+// c = a * b (+ bias), also where c is empty or the sums have no terms.
 void multiply(Dense& dense, const MatmulSizes& sizes, const Input& a, const Input& b, const Input& bias,
               const Output& c) {
   if (c.elements() == 0) return;

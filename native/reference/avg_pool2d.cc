@@ -16,12 +16,9 @@ void for_each_cell(const Pool2dSizes& z, Visit visit) {
   for (int64_t n = 0; n < z.N; ++n) {
     for (int64_t p = 0; p < z.P; ++p) {
       for (int64_t q = 0; q < z.Q; ++q) {
-        for (int64_t r = 0; r < z.kernel; ++r) {
-          const int64_t h = p * z.stride + r - z.padding;
-          if (h < 0 || h >= z.H) continue;
-          for (int64_t s = 0; s < z.kernel; ++s) {
-            const int64_t w = q * z.stride + s - z.padding;
-            if (w < 0 || w >= z.W) continue;
+        const int64_t top = p * z.stride - z.padding, left = q * z.stride - z.padding;
+        for (int64_t h = std::max<int64_t>(top, 0); h < std::min(top + z.kernel, z.H); ++h) {
+          for (int64_t w = std::max<int64_t>(left, 0); w < std::min(left + z.kernel, z.W); ++w) {
             for (int64_t c = 0; c < z.C; ++c) visit(n, p, q, h, w, c);
           }
         }

@@ -50,12 +50,18 @@ async function runEvaluate(choice: EvaluateChoice, terminal: Terminal): Promise<
   checkSplit(choice)
   const device = deviceChoice && deviceFor(deviceChoice, terminal.err)
   const { evaluateCheckpoint, readConfig } = await import('../train/index.ts')
-  checkFileOptions(given, given.dataset ?? (await readConfig(checkpoint)).dataset)
+  const stored = await readConfig(checkpoint)
+  const dataset = given.dataset ?? stored.dataset
+  checkFileOptions(given, dataset)
   const config: EvaluationConfig = { ...given, ...(device && { device }) }
-  const reporter = reporterFor(terminal.progress(json))
+  const stream = terminal.progress(json)
+  const reporter = reporterFor(stream)
   await stoppable(
     async ({ signal, exitCode }) => {
-      const onProgress = reporter.show.bind(reporter)
+      stream.write(
+        `evaluating ${checkpoint} on the ${split} images of ${dataset} (${config.device ?? stored.device})\n`,
+      )
+      const onProgress = reporter.show
       const evaluation = await evaluateCheckpoint(checkpoint, { split, config, signal, onProgress })
         .catch((error: unknown) => {
           const code = exitCode()

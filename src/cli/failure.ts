@@ -94,7 +94,7 @@ function oneLine(text: string): string {
 
 /** Prints the sentence of an error, and its stack if asked to. */
 export function reportFailure(error: unknown, write: (text: string) => void): void {
-  write(`igcnet: ${sentenceOf(error)}\n`)
+  write(`igcnet: ${sentenceOf(error).replace(/^igcnet: /, '')}\n`)
   if (process.env.IGCNET_DEBUG === '1' && error instanceof Error) write(`${stackOf(error)}\n`)
 }
 

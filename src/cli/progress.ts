@@ -17,9 +17,21 @@ export interface Reporter {
   close(): void
 }
 
-/** The way to show progress that fits the stream. */
-export function reporterFor(stream: NodeJS.WriteStream): Reporter {
-  return isInteractive(stream) ? new BarReporter(stream) : new LineReporter(text => void stream.write(text))
+/**
+ * The way to show progress that fits the stream.
+ * @param headline a line before the first progress: what fails at once has none
+ */
+export function reporterFor(stream: NodeJS.WriteStream, headline?: string): Reporter {
+  const reporter = isInteractive(stream) ? new BarReporter(stream) : new LineReporter(text => void stream.write(text))
+  let line = headline
+  return {
+    show: progress => {
+      if (line !== undefined) stream.write(`${line}\n`)
+      line = undefined
+      reporter.show(progress)
+    },
+    close: () => reporter.close(),
+  }
 }
 
 /** 75 s as 1:15, 3,700 s as 1:01:40. */
@@ -112,7 +124,10 @@ export class LineReporter implements Reporter {
 }
 
 const BAR_FORMAT = '{label} [{bar}] {text}'
-const BAR_WIDTH = 20
+const MIN_BAR = 5
+const MAX_BAR = 20
+/** Columns of the label, the text and what is between them, as a rule. */
+const TEXT_COLUMNS = 76
 
 /** One bar for the epoch (or download) under way, which its line then replaces. */
 export class BarReporter implements Reporter {
@@ -153,7 +168,7 @@ export class BarReporter implements Reporter {
     this.#bar = new SingleBar({
       format: BAR_FORMAT,
       stream: this.#stream,
-      barsize: BAR_WIDTH,
+      barsize: Math.min(MAX_BAR, Math.max(MIN_BAR, (this.#stream.columns ?? 80) - TEXT_COLUMNS)),
       barCompleteChar: '=',
       barIncompleteChar: ' ',
       clearOnComplete: true,

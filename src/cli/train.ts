@@ -37,11 +37,10 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   checkFileOptions(given, config.dataset)
   const runDir = place.runDir ?? run?.folder ?? freshFolder(config)
   const stream = terminal.progress(choice.json === true)
-  const reporter = reporterFor(stream)
-  stream.write(`${headline(config, runDir, place)}\n`)
+  const reporter = reporterFor(stream, headline(config, runDir, place))
   await stoppable(
     async stop => {
-      const options = { runDir, resume: place.resume, signal: stop.signal, onProgress: reporter.show.bind(reporter) }
+      const options = { runDir, resume: place.resume, signal: stop.signal, onProgress: reporter.show }
       const result = await train(config, options).finally(() => reporter.close())
       if (choice.json) terminal.out(`${JSON.stringify(result)}\n`)
       const exitCode = stop.exitCode()

@@ -5,11 +5,12 @@
 
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { extract } from 'tar'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
 import type { DownloadProgress } from './options.ts'
 
@@ -73,7 +74,7 @@ export async function download(wanted: DownloadRequest): Promise<void> {
 
 async function downloadNow({ archive, directory, files, onProgress, signal }: DownloadRequest): Promise<void> {
   const parent = dirname(directory)
-  await mkdir(parent, { recursive: true })
+  await makeDirectory(parent)
   const temporary = await mkdtemp(join(parent, '.igcnet-download-'))
   try {
     const packed = join(temporary, 'archive.tar.gz')

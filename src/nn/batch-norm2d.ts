@@ -1,5 +1,5 @@
 /** The batch normalisation layer. Checked in test/unit/layers.test.ts; its op in test/kernels. */
-import { batchNorm2d, type Images } from '../ops/index.ts'
+import { batchNorm2d, type Fits, type Images } from '../ops/index.ts'
 import { type FloatDType, ones, type Tensor, untracked, zeros } from '../tensor.ts'
 import { Module, type ModuleOptions, parameter } from './module.ts'
 import { checkSizes } from './sizes.ts'
@@ -40,7 +40,10 @@ export class BatchNorm2d<C extends number = number> extends Module<
     this.runningVar = untracked(() => ones(size, { dtype, device }))
   }
 
-  forward(x: Images<number, number, number, C>): Images<number, number, number, C> {
-    return batchNorm2d(x as Images, this.weight, this.bias, this.runningMean, this.runningVar, this) as typeof x
+  forward<N extends number, I extends number, D extends FloatDType>(
+    x: Images<N, number, number, I, D> & Fits<C, I>,
+  ): Images<N, number, number, C, D> {
+    const y = batchNorm2d(x as Images<N>, this.weight, this.bias, this.runningMean, this.runningVar, this)
+    return y as Images<N, number, number, C, D>
   }
 }

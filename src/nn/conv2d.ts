@@ -1,6 +1,6 @@
 /** The convolution layer. Checked in test/unit/layers.test.ts; its op in test/kernels. */
 import { ShapeError } from '../errors.ts'
-import { conv2d, type Images } from '../ops/index.ts'
+import { conv2d, type Fits, type Images } from '../ops/index.ts'
 import { Generator } from '../ops/random.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
 import { heNormal } from './init.ts'
@@ -59,8 +59,10 @@ export class Conv2d<C extends number = number, K extends number = number> extend
     this.weight = heNormal(generator, [outChannels, kernel, kernel, perGroup], perGroup * kernel * kernel, options)
   }
 
-  forward(x: Images<number, number, number, C>): Images<number, number, number, K> {
-    return conv2d(x, this.weight, this)
+  forward<N extends number, I extends number, D extends FloatDType>(
+    x: Images<N, number, number, I, D> & Fits<C, I>,
+  ): Images<N, number, number, K, D> {
+    return conv2d(x as Images<N>, this.weight, this) as Images<N, number, number, K, D>
   }
 
   override multiplyAdds(y: Shape): number {

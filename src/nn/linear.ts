@@ -1,5 +1,5 @@
 /** The fully connected layer. Checked in test/unit/layers.test.ts; its op in test/kernels. */
-import { linear } from '../ops/index.ts'
+import { type Fits, type FloatVector, linear } from '../ops/index.ts'
 import { Generator } from '../ops/random.ts'
 import { type FloatDType, type Shape, type Tensor, zeros } from '../tensor.ts'
 import { fanInUniform } from './init.ts'
@@ -22,8 +22,15 @@ export class Linear<C extends number = number, K extends number = number> extend
     this.bias = parameter(() => zeros([outFeatures], { dtype, device }))
   }
 
-  forward(x: Rows<C>): Rows<K> {
-    return linear(x, this.weight as Tensor<readonly [K, number], FloatDType>, this.bias)
+  forward<N extends number, I extends number, D extends FloatDType>(
+    x: Tensor<readonly [N, I], D> & Fits<C, I>,
+  ): Tensor<readonly [N, K], D> {
+    const y = linear(
+      x as Tensor<readonly [N, number], FloatDType>,
+      this.weight as Rows<number>,
+      this.bias as FloatVector,
+    )
+    return y as Tensor<readonly [N, K], D>
   }
 
   override multiplyAdds(y: Shape): number {

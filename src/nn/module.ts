@@ -23,7 +23,7 @@ export type State = Record<string, Tensor>
  * of the properties make the names in the state. A tensor that is neither belongs into a #private property; results of
  * recorded ops are left out.
  */
-export abstract class Module<In extends Tensor = Images, Out extends Tensor = Images> {
+export abstract class Module<In extends Tensor = Images, Out extends Tensor = Images> implements Disposable {
   /** Whether the layer is in training mode: batch norm uses the batch's statistics. Set by `train()` and `eval()`. */
   training = true
 
@@ -86,6 +86,9 @@ export abstract class Module<In extends Tensor = Images, Out extends Tensor = Im
     }
     const pairs = Object.entries(state).map(([name, target]) => [name, target, source[name] as Tensor] as const)
     for (const [name, target, value] of pairs) {
+      if (!(value instanceof Tensor)) {
+        throw new TypeError(`loadState: expected a tensor for ${name} but received ${String(value)}`)
+      }
       if (formatShape(target.shape) !== formatShape(value.shape)) {
         throw new ShapeError(
           `loadState: expected ${name} ${formatShape(target.shape)} but received ${formatShape(value.shape)}`,
@@ -113,6 +116,10 @@ export abstract class Module<In extends Tensor = Images, Out extends Tensor = Im
   dispose(): void {
     for (const value of Object.values(this.state())) value.dispose()
   }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
 }
 
 /** What is of one kind among the properties of an object, with names, also in arrays. */
@@ -134,7 +141,7 @@ function copyInto(target: Tensor, value: Tensor): void {
 }
 
 /** Makes a tensor trainable and lets it outlive the active scope. */
-export function parameter<S extends Shape>(make: () => Tensor<S, FloatDType>): Tensor<S, FloatDType> {
+export function parameter<S extends Shape, D extends FloatDType>(make: () => Tensor<S, D>): Tensor<S, D> {
   const made = untracked(make)
   made.requiresGrad = true
   return made

@@ -12,7 +12,9 @@ export class AvgPool2d extends Module {
     this.options = options
   }
 
-  forward(x: Images): Images {
+  forward<N extends number, C extends number, D extends FloatDType>(
+    x: Images<N, number, number, C, D>,
+  ): Images<N, number, number, C, D> {
     return avgPool2d(x, this.options)
   }
 }
@@ -26,14 +28,18 @@ export class MaxPool2d extends Module {
     this.options = options
   }
 
-  forward(x: Images): Images {
+  forward<N extends number, C extends number, D extends FloatDType>(
+    x: Images<N, number, number, C, D>,
+  ): Images<N, number, number, C, D> {
     return maxPool2d(x, this.options)
   }
 }
 
 /** The mean over the whole map: x [N, H, W, C] to [N, C]. */
 export class GlobalAvgPool2d extends Module<Images, Tensor<readonly [number, number], FloatDType>> {
-  forward(x: Images): Tensor<readonly [number, number], FloatDType> {
+  forward<N extends number, C extends number, D extends FloatDType>(
+    x: Images<N, number, number, C, D>,
+  ): Tensor<readonly [N, C], D> {
     return globalAvgPool2d(x)
   }
 }

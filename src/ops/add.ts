@@ -1,15 +1,16 @@
 /** add: y = a + b. Checked in test/kernels/elementwise.test.ts and test/gradcheck. */
 import { native } from '../native.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
+import type { FitsTensor, FloatTensor } from './fits.ts'
 import { record } from './record.ts'
 
 /**
  * The sum of two tensors of the same shape, dtype and device.
  * @throws ShapeError, DTypeError, DeviceError
  */
-export function add<S extends Shape, D extends FloatDType>(
+export function add<S extends Shape, D extends FloatDType, B extends FloatTensor>(
   a: Tensor<S, D>,
-  b: Tensor<NoInfer<S>, NoInfer<D>>,
+  b: B & FitsTensor<S, D, B>,
 ): Tensor<S, D> {
   return record('add', [a, b], native.addForward(a.handle, b.handle), {}, (dy, _, needs) =>
     needs.map(needed => (needed ? native.tensorRetain(dy) : undefined)),

@@ -1,7 +1,7 @@
 /** batchNorm2d: batch normalisation. Checked in test/kernels/batch-norm2d.test.ts, test/gradcheck, test/golden. */
 import { type BatchNorm2dParams, native } from '../native.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
-import type { Fits } from './fits.ts'
+import type { FitsTensor, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
 
 export interface BatchNorm2dOptions {
@@ -14,7 +14,7 @@ export interface BatchNorm2dOptions {
 }
 
 type Last<S extends Shape> = S extends readonly [...unknown[], infer C extends number] ? C : number
-type Channels<C extends number, D extends FloatDType> = Tensor<readonly [C], D>
+type Channels<S extends Shape, D extends FloatDType, T extends FloatVector> = T & FitsTensor<readonly [Last<S>], D, T>
 
 /**
  * Normalises every channel (the last dimension, of size C) to mean 0 and variance 1, then scales and shifts it.
@@ -26,17 +26,24 @@ type Channels<C extends number, D extends FloatDType> = Tensor<readonly [C], D>
  * @param runningVar [C], likewise
  * @throws ShapeError (an empty batch in training too), DTypeError, DeviceError, RangeError
  */
-export function batchNorm2d<S extends Shape, C extends number, D extends FloatDType>(
+export function batchNorm2d<
+  S extends Shape,
+  D extends FloatDType,
+  G extends FloatVector,
+  B extends FloatVector,
+  M extends FloatVector,
+  V extends FloatVector,
+>(
   x: Tensor<S, D>,
-  gamma: Channels<C, NoInfer<D>> & Fits<Last<S>, C>,
-  beta: Channels<NoInfer<C>, NoInfer<D>>,
-  runningMean: Channels<NoInfer<C>, NoInfer<D>>,
-  runningVar: Channels<NoInfer<C>, NoInfer<D>>,
+  gamma: Channels<S, D, G>,
+  beta: Channels<S, D, B>,
+  runningMean: Channels<S, D, M>,
+  runningVar: Channels<S, D, V>,
   options: BatchNorm2dOptions,
 ): Tensor<S, D> {
   const { training, momentum = 0.9, epsilon = 2e-5 } = options
   const p: BatchNorm2dParams = { training, momentum, epsilon }
-  const [xh, g] = [x.handle, (gamma as Tensor).handle]
+  const [xh, g] = [x.handle, gamma.handle]
   const { y, mean, invStd } = native.batchNorm2dForward(xh, g, beta.handle, runningMean.handle, runningVar.handle, p)
   const saved = { shared: [xh, g], owned: [mean, invStd] }
   return record('batchNorm2d', [x, gamma, beta], y, saved, (dy, s, needs) => {

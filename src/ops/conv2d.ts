@@ -1,16 +1,16 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
 import { type Conv2dParams, native } from '../native.ts'
-import type { FloatDType, Tensor } from '../tensor.ts'
-import type { Images } from './fits.ts'
+import type { FloatDType } from '../tensor.ts'
+import type { Fits, FitsGroups, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
-export interface Conv2dOptions {
+export interface Conv2dOptions<G extends number = number> {
   /** Step of the window in both directions. Default: 1. */
   stride?: number
   /** Zeros added on all four sides. Default: 0. */
   padding?: number
   /** Groups of channels that do not see each other; divides C and K. Default: 1. */
-  groups?: number
+  groups?: G
 }
 
 /**
@@ -20,11 +20,17 @@ export interface Conv2dOptions {
  * @returns [N, P, Q, K] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise
  * @throws ShapeError, DTypeError, DeviceError
  */
-export function conv2d<N extends number, K extends number, D extends FloatDType>(
-  x: Images<N, number, number, number, D>,
-  w: Tensor<readonly [K, number, number, number], NoInfer<D>>,
-  options: Conv2dOptions = {},
-): Images<N, number, number, K, D> {
+export function conv2d<
+  N extends number,
+  C extends number,
+  D extends FloatDType,
+  W extends Images,
+  G extends number = 1,
+>(
+  x: Images<N, number, number, C, D>,
+  w: W & Fits<D, W['dtype']> & FitsGroups<C, W['shape'][3], G>,
+  options: Conv2dOptions<G> = {},
+): Images<N, number, number, W['shape'][0], D> {
   const p: Conv2dParams = { stride: options.stride ?? 1, padding: options.padding ?? 0, groups: options.groups ?? 1 }
   const y = native.conv2dForward(x.handle, w.handle, p)
   const [xShape, wShape] = [x.shape, w.shape]

@@ -22,7 +22,7 @@ export function crossEntropy<N extends number, B extends number, D extends Float
   options: CrossEntropyOptions = {},
 ): Tensor<readonly [], D> {
   const p = { labelSmoothing: options.labelSmoothing ?? 0 }
-  const labelHandle = (labels as Tensor).handle
+  const labelHandle = labels.handle
   const { loss, probabilities } = native.crossEntropyForward(logits.handle, labelHandle, p)
   const saved = { shared: [labelHandle], owned: [probabilities] }
   return record('crossEntropy', [logits], loss, saved, (dy, s) => [

@@ -3,15 +3,15 @@
  * four-op composition and the dense convolution with the composite kernel), test/gradcheck, test/golden.
  */
 import { type IgcBlockParams, native } from '../native.ts'
-import type { FloatDType, Tensor } from '../tensor.ts'
-import type { Images } from './fits.ts'
+import type { FloatDType } from '../tensor.ts'
+import type { Fits, FitsGroups, FitsTensor, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
-export interface IgcBlockOptions {
+export interface IgcBlockOptions<L extends number = number, M extends number = number> {
   /** L: groups of the primary convolution; divides C and K. */
-  primaryPartitions: number
+  primaryPartitions: L
   /** M: groups of the secondary convolution; divides K. K = L * M in the paper. */
-  secondaryPartitions: number
+  secondaryPartitions: M
   /** Stride of the primary convolution. Default: 1. */
   stride?: number
   /** Zeros on all four sides of the primary convolution's input. Default: 0. */
@@ -28,12 +28,22 @@ export interface IgcBlockOptions {
  * @returns [N, P, Q, K], sizes as of `conv2d`
  * @throws ShapeError, DTypeError, DeviceError
  */
-export function igcBlock<N extends number, K extends number, D extends FloatDType>(
-  x: Images<N, number, number, number, D>,
-  primaryWeight: Tensor<readonly [K, number, number, number], NoInfer<D>>,
-  secondaryWeight: Tensor<readonly [NoInfer<K>, 1, 1, number], NoInfer<D>>,
-  options: IgcBlockOptions,
-): Images<N, number, number, K, D> {
+export function igcBlock<
+  N extends number,
+  C extends number,
+  D extends FloatDType,
+  P extends Images,
+  S extends Images,
+  L extends number,
+  M extends number,
+>(
+  x: Images<N, number, number, C, D>,
+  primaryWeight: P & Fits<D, P['dtype']> & FitsGroups<C, P['shape'][3], L>,
+  secondaryWeight: S &
+    FitsTensor<readonly [P['shape'][0], 1, 1, number], D, S> &
+    FitsGroups<P['shape'][0], S['shape'][3], M>,
+  options: IgcBlockOptions<L, M>,
+): Images<N, number, number, P['shape'][0], D> {
   const { primaryPartitions, secondaryPartitions, stride = 1, padding = 0 } = options
   const p: IgcBlockParams = { primaryPartitions, secondaryPartitions, stride, padding }
   const [xh, wp, ws] = [x.handle, primaryWeight.handle, secondaryWeight.handle]

@@ -1,7 +1,7 @@
 /** linear: y = x w^T + b. Checked in test/kernels/linear.test.ts, test/gradcheck, test/golden. */
 import { native } from '../native.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
-import type { Fits } from './fits.ts'
+import type { FitsTensor, FloatMatrix, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
 
 /**
@@ -12,12 +12,18 @@ import { at, record } from './record.ts'
  * @returns [N, K]
  * @throws ShapeError, DTypeError, DeviceError
  */
-export function linear<N extends number, C extends number, K extends number, I extends number, D extends FloatDType>(
+export function linear<
+  N extends number,
+  C extends number,
+  D extends FloatDType,
+  W extends FloatMatrix,
+  B extends FloatVector,
+>(
   x: Tensor<readonly [N, C], D>,
-  w: Tensor<readonly [K, I], NoInfer<D>> & Fits<C, I>,
-  b?: Tensor<readonly [NoInfer<K>], NoInfer<D>>,
-): Tensor<readonly [N, K], D> {
-  const [xh, wh] = [x.handle, (w as Tensor).handle]
+  w: W & FitsTensor<readonly [number, C], D, W>,
+  b?: B & FitsTensor<readonly [W['shape'][0]], D, B>,
+): Tensor<readonly [N, W['shape'][0]], D> {
+  const [xh, wh] = [x.handle, w.handle]
   const y = native.linearForward(xh, wh, b?.handle)
   const inputs = b === undefined ? [x, w] : [x, w, b]
   return record('linear', inputs, y, { shared: [xh, wh] }, (dy, saved, needs) => {

@@ -32,7 +32,7 @@ export class Generator {
   uniform<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { low?: number; high?: number } = {},
-  ): Tensor<S, D> {
+  ): Tensor<S, NoInfer<D>> {
     const { low = 0, high = 1 } = options
     if (low > high) throw new RangeError(`random: expected low of at most ${high} (high) but received ${low}`)
     return this.#draw(native.randomUniform, shape, options, low, high)
@@ -42,7 +42,7 @@ export class Generator {
   normal<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { mean?: number; std?: number } = {},
-  ): Tensor<S, D> {
+  ): Tensor<S, NoInfer<D>> {
     const { mean = 0, std = 1 } = options
     if (std < 0) throw new RangeError(`random: expected a standard deviation of 0 or more but received ${std}`)
     return this.#draw(native.randomNormal, shape, options, mean, std)

@@ -3,8 +3,9 @@
  * checkpoint.ts. Checked in test/unit/run-folder.test.ts.
  */
 import { existsSync } from 'node:fs'
-import { appendFile, mkdir, readFile } from 'node:fs/promises'
+import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
 import { hasCheckpoint, LAST_STATE, parseConfig, settle } from './checkpoint.ts'
 import type { TrainConfig } from './config.ts'
@@ -49,7 +50,7 @@ export class RunFolder {
     }
     const folder = new RunFolder(path, on)
     await folder.#explain(async () => {
-      await mkdir(path, { recursive: true })
+      await makeDirectory(path)
       await settle(path, on)
       for (const name of [CONFIG, JSONL, CSV, CURVES]) await on.remove(temporary(join(path, name)))
     })
@@ -105,7 +106,8 @@ export async function readRunConfig(folder: string): Promise<TrainConfig> {
 }
 
 /**
- * Whether the run in a folder was stopped before its first checkpoint: then continuing is starting.
+ * Whether the run in a folder was killed before its first checkpoint, which comes before the first step: then continuing
+ * is starting.
  * @throws DataError when there is a model but no training state
  */
 export function isBeforeFirstCheckpoint(folder: string): boolean {

@@ -3,11 +3,10 @@
  * every parameter, a learning rate that falls in steps, the whole test set after every epoch.
  * Checked in test/unit/trainer.test.ts, with killed processes in test/train/resume.test.ts.
  */
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
 import { setThreads } from '../device.ts'
-import { DataError, IgcError } from '../errors.ts'
+import { IgcError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
@@ -16,23 +15,22 @@ import type { Tensor } from '../tensor.ts'
 import {
   BEST,
   type Checkpoint,
-  folderOf,
   LAST,
-  loadCheckpoint,
   readModel,
   type StoredModel,
   saveBest,
   saveCheckpoint,
   storeModel,
 } from './checkpoint.ts'
-import { checkConfig, differences, type TrainConfig } from './config.ts'
+import { checkConfig, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { type Disk, disk } from './disk.ts'
 import { type Evaluation, evaluate, readResults, toDevice } from './evaluate.ts'
 import { countTopK, type EpochRow, percent } from './metrics.ts'
 import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
 import type { Progress } from './progress.ts'
-import { isBeforeFirstCheckpoint, RunFolder, readRunConfig } from './run-folder.ts'
+import { checkPosition, findRun, isSame } from './resume.ts'
+import { RunFolder } from './run-folder.ts'
 import { freshPartial, freshState, type TrainingState } from './training-state.ts'
 
 export interface TrainOptions {
@@ -99,54 +97,16 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
     const folder = await RunFolder.open(runDir, run, on)
     const training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
-    if (checkpoint) {
-      await training.restore(checkpoint, source.path)
-      if (!run.continues) await training.adopt(source.folder)
-    }
+    if (checkpoint) await training.restore(checkpoint, source.path)
+    if (source && checkpoint && !run.continues) await training.adoptBest(source.folder)
+    // So that there is one from the first moment on, and a full disk is found before the training.
+    if (!checkpoint || !run.continues) await training.save()
     await untilAborted(loaders, signal)
     return await training.run()
   } finally {
     net.dispose()
     for (const loader of loaders) await loader.close()
   }
-}
-
-interface Source {
-  folder: string
-  /** Of the model, for messages. */
-  path: string
-  /** Undefined for a run that was killed before its first. */
-  checkpoint: Checkpoint | undefined
-}
-
-/** Reads the run to resume and compares the configurations. */
-async function findRun(resume: string, config: TrainConfig): Promise<Source> {
-  const stat = statSync(resume, { throwIfNoEntry: false })
-  const folder = folderOf(resume, stat?.isDirectory() ?? false)
-  const stored = await readRunConfig(folder)
-  const [key] = differences(stored, config)
-  if (key !== undefined) {
-    throw new RangeError(
-      `resume: expected the ${key} ${JSON.stringify(stored[key])} of the run in ${folder} but received ${JSON.stringify(config[key])}`,
-    )
-  }
-  const checkpoint = isBeforeFirstCheckpoint(folder) ? undefined : await loadCheckpoint(folder)
-  return { folder, path: join(folder, LAST), checkpoint }
-}
-
-function isSame(a: string, b: string): boolean {
-  const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }))
-  return first !== undefined && first.ino === second?.ino && first.dev === second.dev
-}
-
-function checkPosition({ position, steps, partial }: TrainingState, data: Loader, path: string): void {
-  const { batchesPerEpoch } = data
-  const expected = position.epoch * batchesPerEpoch + position.batch
-  if (position.batch <= batchesPerEpoch && steps === expected && partial.steps === position.batch) return
-  throw new DataError(
-    `checkpoint: expected ${expected} steps at batch ${position.batch} of ${batchesPerEpoch} in epoch ${position.epoch} ` +
-      `in the training state beside ${path} but received ${steps}, ${partial.steps} of them in this epoch`,
-  )
 }
 
 /** Reads (and downloads) the data sets; an abort ends that without an error. */
@@ -208,10 +168,14 @@ class Training {
     this.#weightsSha256 = model.weightsSha256
   }
 
-  /** Writes the checkpoints of the run in another folder to this one. */
-  async adopt(source: string): Promise<void> {
+  /** Copies the best model of the run in another folder to this one. */
+  async adoptBest(source: string): Promise<void> {
     const { folder, state, on } = this.#parts
     if (state.best) await saveBest(folder.path, await readModel(join(source, BEST)), on)
+  }
+
+  /** Writes a checkpoint of this moment. */
+  async save(): Promise<void> {
     await this.#save(await this.#model())
   }
 
@@ -224,7 +188,7 @@ class Training {
         if (test) await this.#finishEpoch(test)
       }
       const stopped = state.position.epoch < config.numEpochs
-      if (stopped) await this.#save(await this.#model())
+      if (stopped) await this.save()
       return this.#result(stopped)
     } finally {
       this.#sgd.dispose()

@@ -5,7 +5,6 @@
  *     node --import tsx test/binding/fuzz-child.ts 1 20000 /tmp/log
  */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { isMainThread, Worker } from 'node:worker_threads'
 
 const [seed = '1', runs = '1000', log = '', workers = '0'] = process.argv.slice(2)
@@ -22,7 +21,7 @@ async function main(): Promise<void> {
 
 function inWorker(number: number): Promise<void> {
   const argv = [String(Number(seed) + number), runs, `${log}.${number}`]
-  const worker = new Worker(fileURLToPath(import.meta.url), { argv })
+  const worker = new Worker(new URL('./fuzz-worker.mjs', import.meta.url), { argv })
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
     worker.once('exit', code => (code === 0 ? resolve() : reject(new Error(`worker ${number}: exit code ${code}`))))

@@ -28,6 +28,16 @@ type Spoil =
   | { kind: 'alias'; at: number; from: number }
   | { kind: 'fake'; at: number; way: 'proxy' | 'revoked' | 'inherits' | 'copy' | 'prototype' }
 
+/** Without elements, but a loop over one of their dimensions does not end. */
+const emptyShapes = [
+  [2 ** 45, 0],
+  [0, 2 ** 45],
+  [2 ** 20, 2 ** 25, 0],
+  [2 ** 45, 1, 1, 0],
+  [1, 2 ** 45, 1, 0],
+  [0, 2 ** 22, 2 ** 22, 1],
+]
+
 const index = fc.nat({ max: 8 })
 const junkName = fc.constantFrom(...Object.keys(junk))
 const size = fc.integer({ min: 1, max: 3 })
@@ -45,7 +55,7 @@ const spoil: fc.Arbitrary<Spoil> = fc.oneof(
   fc.record({
     kind: fc.constant('other' as const),
     at: index,
-    shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 5 }),
+    shape: fc.oneof(fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 5 }), fc.constantFrom(...emptyShapes)),
     dtype: fc.constantFrom<DType>('f32', 'f64', 'i32', 'u8'),
     device: fc.constantFrom<Device>('cpu', 'reference'),
   }),
@@ -81,8 +91,8 @@ const isPlain = (value: unknown): value is Record<string, unknown> =>
 /** The options object among the arguments. A handle is plain too, but has no fields. */
 const optionsOf = (args: unknown[]) => args.find(value => isPlain(value) && Object.keys(value).length > 0)
 
-function fake(handle: unknown, way: string): unknown {
-  if (typeof handle !== 'object' || handle === null) return handle
+/** Something that looks like a handle to JavaScript. */
+function fake(handle: NativeTensor, way: string): unknown {
   if (way === 'proxy') return new Proxy(handle, {})
   if (way === 'inherits') return Object.create(handle)
   if (way === 'copy') return Object.defineProperties({}, Object.getOwnPropertyDescriptors(handle))
@@ -110,20 +120,22 @@ function sideEffect(effect: string, args: unknown[], make: Maker): void {
   }
 }
 
-/** Changes the arguments in place. */
-function apply(change: Spoil, args: unknown[], make: Maker): void {
+/** Changes the arguments, and the options object that was among them, in place. */
+function apply(change: Spoil, args: unknown[], options: unknown, make: Maker): void {
   const at = 'at' in change && args.length > 0 ? change.at % args.length : 0
   if (change.kind === 'junk') args[at] = junk[change.value]?.()
   if (change.kind === 'extra') args.push(junk[change.value]?.())
   if (change.kind === 'missing') args.splice(Math.max(0, args.length - change.count))
-  if (change.kind === 'fake') args[at] = fake(args[at], change.way)
+  if (change.kind === 'fake') {
+    const handle = make.made.find(made => made === args[at])
+    if (handle !== undefined) args[at] = fake(handle, change.way)
+  }
   if (change.kind === 'alias' && args.length > 0) args[at] = args[change.from % args.length]
   if (change.kind === 'other') args[at] = make.tensor(change.shape, change.dtype, change.device)
   if (change.kind === 'disposed' && make.made.length > 0) {
     native.tensorDispose(make.made[change.at % make.made.length] as NativeTensor)
   }
   if (change.kind !== 'field' && change.kind !== 'getter') return
-  const options = optionsOf(args)
   if (!isPlain(options)) return
   const names = Object.keys(options)
   const name = names[change.field % names.length] as string
@@ -131,10 +143,10 @@ function apply(change: Spoil, args: unknown[], make: Maker): void {
     Object.defineProperty(options, name, { value: junk[change.value]?.(), enumerable: true, configurable: true })
     return
   }
-  const value = options[name]
+  const { value, get: earlier } = Object.getOwnPropertyDescriptor(options, name) ?? {}
   const get = () => {
     sideEffect(change.effect, args, make)
-    return value
+    return earlier ? earlier() : value
   }
   Object.defineProperty(options, name, { get, enumerable: true, configurable: true })
 }
@@ -188,7 +200,8 @@ async function run({ name, sizes: chosen, spoils }: Call): Promise<void> {
   const used = () => (['cpu', 'reference'] as const).map(device => native.deviceMemory(device).bytesInUse)
   const before = used()
   const args = validCalls[name as keyof typeof validCalls]?.[1](make, chosen) ?? []
-  for (const change of spoils) apply(change, args, make)
+  const options = optionsOf(args)
+  for (const change of spoils) apply(change, args, options, make)
   let result: unknown
   let failure: { error: unknown } | undefined
   try {

@@ -78,7 +78,7 @@ const pool = (sizes: Sizes) => {
   const { kernel, stride, padding } = poolSizes(sizes)
   return { kernel, stride, padding }
 }
-const norm = { training: true, momentum: 0.9, epsilon: 2e-5 }
+const norm = () => ({ training: true, momentum: 0.9, epsilon: 2e-5 })
 const random = ({ device, dtype, batch, channels }: Sizes) => ({
   ...{ device, dtype, shape: [batch, channels], seed: 1, offset: 0, a: 0, b: 1 },
 })
@@ -172,7 +172,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
     'batchNorm2d',
     (make, s) => {
       const { x, c } = image(s)
-      return [make.tensor(x), ...[1, 2, 3, 4].map(() => make.tensor([c])), norm]
+      return [make.tensor(x), ...[1, 2, 3, 4].map(() => make.tensor([c])), norm()]
     },
   ],
   batchNorm2dBackwardWeight: [
@@ -186,7 +186,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
     'batchNorm2d',
     (make, s) => {
       const { x, c } = image(s)
-      return [make.tensor(x), make.tensor(x), ...[1, 2, 3, 4, 5].map(() => make.tensor([c])), norm]
+      return [make.tensor(x), make.tensor(x), ...[1, 2, 3, 4, 5].map(() => make.tensor([c])), norm()]
     },
   ],
 

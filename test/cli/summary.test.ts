@@ -80,7 +80,7 @@ test('as a process: the JSON object is the last line', async () => {
 test.each([
   [['--depth', '21'], /depth of 3B \+ 2 .* but received 21; the nearest is 20/],
   [['--depth', '2'], /depth of 3B \+ 2 .* but received 2/],
-  [['--network', 'resnet', '--depth', '7'], /depth of 8 or more .* but received 7/],
+  [['--network', 'resnet', '--depth', '7'], /resnet: expected a depth from 8 .* but received 7/],
 ])('a depth that does not fit is an error: %s', async (options, message) => {
   const { code, stdout, stderr } = await igcnet('summary', ...options)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -57,17 +57,6 @@ export interface OperatorCase {
   readonly outputs: GoldenState
 }
 
-/** A row of the table of parameter counts; what is absent was not published. */
-export interface CountRow extends NetworkOptions {
-  readonly network: NetworkName
-  readonly parameters: number
-  readonly convParameters?: number
-  readonly bnParameters?: number
-  readonly linearParameters?: number
-  /** Multiply-adds of one 32x32 image, in millions, rounded to two decimals. */
-  readonly megaMacs?: number
-}
-
 interface StoredArray {
   readonly dtype: 'f64' | 'f32' | 'u8' | 'i32'
   readonly shape: number[]
@@ -120,10 +109,6 @@ export function readOperators(): OperatorCase[] {
   return readJson('operators').cases.map(({ op, params, inputs, outputs }: Stored) => {
     return { op, params, inputs: decodeState(inputs), outputs: decodeState(outputs) }
   })
-}
-
-export function readCounts(): CountRow[] {
-  return readJson('counts')
 }
 
 /** One entry of an array with a leading dimension: `at(images, 3)` is the fourth batch. */

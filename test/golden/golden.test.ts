@@ -50,10 +50,12 @@ function golden(arrays: GoldenState | Record<string, GoldenArray>): Values {
 /** The same names, and every tensor within the tolerance; the error lists those that are not. */
 function expectNear(actual: Values, expected: Values, tolerance: number) {
   expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort())
-  const far = [...expected]
-    .map(([name, values]) => ({ name, distance: distance(actual.get(name) as ArrayLike<number>, values) }))
-    .filter(entry => !(entry.distance <= tolerance))
-  expect(far).toEqual([])
+  const far: string[] = []
+  for (const [name, values] of expected) {
+    const away = distance(actual.get(name) as ArrayLike<number>, values)
+    if (!(away <= tolerance)) far.push(`${name}: expected a distance of at most ${tolerance} but received ${away}`)
+  }
+  if (far.length > 0) throw new Error(far.join('\n'))
 }
 
 interface Trained {

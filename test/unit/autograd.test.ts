@@ -89,7 +89,7 @@ describe('gradients', () => {
     const x = leaf(1, -2, 3, 4)
     relu(x.reshape([2, 2]))
       .reshape([4])
-      .backward(tensor([1, 2, 3, 4]))
+      .backward(tensor([1, 2, 3, 4], [4]))
     expect(gradient(x)).toEqual([1, 0, 3, 4])
   })
 
@@ -103,13 +103,14 @@ describe('gradients', () => {
 
   it('are dropped when their leaf was disposed of', () => {
     const before = bytesInUse()
-    const [x, w] = [leaf(1), leaf(2)]
-    const y = add(relu(x), w)
-    x.dispose()
-    y.backward()
-    expect([x.grad, gradient(w)]).toEqual([undefined, [1]])
-    y.dispose()
-    w.dispose()
+    {
+      using _ = scope()
+      const [x, w] = [leaf(1), leaf(2)]
+      const y = add(relu(x), w)
+      x.dispose()
+      y.backward()
+      expect([x.grad, gradient(w)]).toEqual([undefined, [1]])
+    }
     expect(bytesInUse()).toBe(before)
   })
 
@@ -353,7 +354,7 @@ describe('memory', () => {
     const [left, right] = [softmax(trunk), reorder(trunk, { factor: 1 })]
     trunk.dispose()
     left.dispose()
-    right.backward(tensor([3, 4]))
+    right.backward(tensor([3, 4], [2]))
     expect(gradient(learn)).toEqual([3, 0])
   })
 

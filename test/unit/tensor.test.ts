@@ -207,7 +207,7 @@ describe('sharing and changing', () => {
 
   it('assigns tensors and arrays', () => {
     const made = zeros([2])
-    made.assign(tensor([1, 2]))
+    made.assign(tensor([1, 2], [2]))
     expect(made.dataSync()).toEqual(Float32Array.of(1, 2))
     made.assign(Float32Array.of(3, 4))
     expect(made.dataSync()).toEqual(Float32Array.of(3, 4))

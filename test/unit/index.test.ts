@@ -1,0 +1,99 @@
+/** What the package gives: the list of all public names, so that none comes or goes unnoticed. */
+import { expect, it } from 'vitest'
+import * as igcnet from '../../src/index.ts'
+
+const names = (module: object) => Object.keys(module).sort()
+
+it('exports these names', () => {
+  expect(names(igcnet)).toEqual([
+    'CudaError',
+    'DTypeError',
+    'DataError',
+    'DeviceError',
+    'DisposedError',
+    'Generator',
+    'IgcError',
+    'InternalError',
+    'OutOfMemoryError',
+    'ShapeError',
+    'Tensor',
+    'UnsupportedError',
+    'add',
+    'avgPool2d',
+    'batchNorm2d',
+    'conv2d',
+    'crossEntropy',
+    'data',
+    'device',
+    'formatShape',
+    'full',
+    'globalAvgPool2d',
+    'igcBlock',
+    'linear',
+    'maxPool2d',
+    'models',
+    'nn',
+    'noGrad',
+    'ones',
+    'optim',
+    'relu',
+    'reorder',
+    'scope',
+    'softmax',
+    'tensor',
+    'tidy',
+    'zeros',
+  ])
+})
+
+it.each<[string, object, string[]]>([
+  [
+    'nn',
+    igcnet.nn,
+    [
+      'AvgPool2d',
+      'BatchNorm2d',
+      'Conv2d',
+      'ConvBlock',
+      'GlobalAvgPool2d',
+      'IgcBlock',
+      'InterleavedGroupConv2d',
+      'Linear',
+      'MaxPool2d',
+      'Module',
+      'ReLU',
+      'Sequential',
+      'crossEntropy',
+      'fanInUniform',
+      'heNormal',
+      'parameter',
+    ],
+  ],
+  ['optim', igcnet.optim, ['Sgd', 'cosine', 'multiStep', 'sgd']],
+  ['models', igcnet.models, ['Plain', 'ResNet', 'create', 'networks', 'plain', 'plainIgc', 'resnet', 'resnetIgc']],
+  ['data', igcnet.data, ['cifar10', 'cifar100', 'digits']],
+  ['device', igcnet.device, ['defaultThreads', 'memory', 'setThreads', 'synchronize', 'trim']],
+])('exports these names in %s', (_, module, expected) => {
+  expect(names(module)).toEqual(expected)
+})
+
+it('has error classes with stable codes', () => {
+  const codes = {
+    ShapeError: 'ERR_IGC_SHAPE',
+    DTypeError: 'ERR_IGC_DTYPE',
+    DeviceError: 'ERR_IGC_DEVICE',
+    UnsupportedError: 'ERR_IGC_UNSUPPORTED',
+    OutOfMemoryError: 'ERR_IGC_OUT_OF_MEMORY',
+    DisposedError: 'ERR_IGC_DISPOSED',
+    CudaError: 'ERR_IGC_CUDA',
+    DataError: 'ERR_IGC_DATA',
+    InternalError: 'ERR_IGC_INTERNAL',
+  } as const
+  const classes = { ...igcnet }
+  for (const [name, code] of Object.entries(codes)) {
+    const cause = new Error('below')
+    const error = new classes[name as keyof typeof codes]('text', { cause })
+    expect(error).toBeInstanceOf(igcnet.IgcError)
+    expect(error).toMatchObject({ name, code, message: 'text', cause })
+  }
+})
