@@ -112,7 +112,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   }
 
   #accumulate(gradient: NativeTensor): void {
-    if (this.disposed) {
+    if (this.disposed || !this.requiresGrad) {
       native.tensorDispose(gradient)
       return
     }

@@ -14,7 +14,7 @@ namespace igcnet {
 class CpuBackend : public Backend {
  public:
   std::string_view name() const override { return "cpu"; }
-  bool supports(DType dtype) const override { return dtype != DType::kF64; }
+  bool supports(DType dtype) const override { return dtype == DType::kF32; }
   void set_threads(int threads) override;
 
   void fill(double value, const Output& y) override;

@@ -154,6 +154,10 @@ void Dense::reset() { cache_->entries.clear(); }
 bool Dense::takes(const Conv2dSizes& z) {
   constexpr int64_t kMaxStride = 16, kMaxSize = int64_t{1} << 24;  // far from the limits of its 32-bit arithmetic
   const auto small = [](int64_t size) { return size <= kMaxSize; };
+  // oneDNN issue 6035: with fewer channels than a block (8 or 16), the weight gradient of a 1x1 convolution with a
+  // stride overruns a buffer: wrong numbers, or threads that never end (seen with 2.6.3 on AVX2).
+  constexpr int64_t kWidestBlock = 16;
+  if (z.R == 1 && z.S == 1 && z.stride > 1 && z.C < kWidestBlock) return false;
   return z.G == 1 && z.padding < z.R && z.padding < z.S && z.stride <= kMaxStride && small(z.N) && small(z.H * z.W) &&
          small(z.C) && small(z.K) && small(z.H) && small(z.W) && small(z.R * z.S);
 }

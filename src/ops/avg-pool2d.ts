@@ -30,8 +30,9 @@ export function avgPool2d<N extends number, C extends number, D extends FloatDTy
   options: Pool2dOptions,
 ): Images<N, number, number, C, D> {
   const p = pool2dParams(options)
+  const { kernel, stride, padding } = p
   const { shape } = x
   return record('avgPool2d', [x], native.avgPool2dForward(x.handle, p), {}, dy => [
-    native.avgPool2dBackwardInput(dy, { ...p, shape }),
+    native.avgPool2dBackwardInput(dy, { kernel, stride, padding, shape }),
   ])
 }

@@ -56,10 +56,13 @@ export function igcBlock<
     { shared: [xh, wp, ws], owned: [z] },
     (dy, saved, needs) => {
       const needsInput = needs[0] === true
-      const { dz, dx } = native.igcBlockBackwardInput(dy, at(saved, 1), at(saved, 2), { ...p, shape, needsInput })
+      // Literals, not { ...p }: a spread makes V8 leave a hidden class behind, megabytes of them in a long training loop.
+      const inputParams = { primaryPartitions, secondaryPartitions, stride, padding, shape, needsInput }
+      const weightParams = { primaryPartitions, secondaryPartitions, stride, padding, primaryShape, secondaryShape }
+      const { dz, dx } = native.igcBlockBackwardInput(dy, at(saved, 1), at(saved, 2), inputParams)
       const weights =
         needs[1] || needs[2]
-          ? native.igcBlockBackwardWeight(dy, dz, at(saved, 0), at(saved, 3), { ...p, primaryShape, secondaryShape })
+          ? native.igcBlockBackwardWeight(dy, dz, at(saved, 0), at(saved, 3), weightParams)
           : undefined
       native.tensorDispose(dz)
       if (weights && !needs[1]) native.tensorDispose(weights.primary)

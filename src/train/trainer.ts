@@ -88,6 +88,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const net = checkpoint ? restoreNetwork(checkpoint.model, checked, source.path) : buildNetwork(checked)
   const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
   const loaders: Loader[] = []
+  let training: Training | undefined
   try {
     for (const split of ['train', 'test'] as const)
       loaders.push(openDataset(checked, split, { onProgress: onDownload }))
@@ -96,7 +97,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     if (source) checkPosition(state, trainData, source.path)
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
     const folder = await RunFolder.open(runDir, run, on)
-    const training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
+    training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
     if (checkpoint) await training.restore(checkpoint, source.path)
     if (source && checkpoint && !run.continues) await training.adoptBest(source.folder)
     // So that there is one from the first moment on, and a full disk is found before the training.
@@ -104,6 +105,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     await untilAborted(loaders, signal)
     return await training.run()
   } finally {
+    training?.dispose()
     net.dispose()
     for (const loader of loaders) await loader.close()
   }
@@ -181,18 +183,19 @@ class Training {
 
   async run(): Promise<TrainResult> {
     const { config, state, signal } = this.#parts
-    try {
-      while (state.position.epoch < config.numEpochs && !signal?.aborted) {
-        await this.#trainEpoch()
-        const test = signal?.aborted ? undefined : await this.#evaluate()
-        if (test) await this.#finishEpoch(test)
-      }
-      const stopped = state.position.epoch < config.numEpochs
-      if (stopped) await this.save()
-      return this.#result(stopped)
-    } finally {
-      this.#sgd.dispose()
+    while (state.position.epoch < config.numEpochs && !signal?.aborted) {
+      await this.#trainEpoch()
+      const test = signal?.aborted ? undefined : await this.#evaluate()
+      if (test) await this.#finishEpoch(test)
     }
+    const stopped = state.position.epoch < config.numEpochs
+    if (stopped) await this.save()
+    return this.#result(stopped)
+  }
+
+  /** Frees the velocities. */
+  dispose(): void {
+    this.#sgd.dispose()
   }
 
   /** Runs what is left of the epoch. While the device works on a step, the next one is prepared and enqueued. */

@@ -1,4 +1,6 @@
-/** The convolutions and batch norm with our kernels held to the instruction set `avx2` (IGCNET_SIMD). */
+/** The kernels of `cpu` held to the instruction set `avx2`: ours by IGCNET_SIMD, oneDNN's by its own variable. */
 process.env.IGCNET_SIMD = 'avx2'
+process.env.DNNL_MAX_CPU_ISA = 'AVX2' // the name up to oneDNN 2
+process.env.ONEDNN_MAX_CPU_ISA = 'AVX2'
 const { testInstructionSet } = await import('./instruction-set.ts')
 testInstructionSet()

@@ -147,6 +147,11 @@ describe('leaves', () => {
     x.requiresGrad = false
     expect(relu(x).requiresGrad).toBe(false)
     x.requiresGrad = true
+    const y = relu(x)
+    x.requiresGrad = false
+    y.backward()
+    expect(x.grad).toBeUndefined()
+    x.requiresGrad = true
     relu(x).backward()
     expect(gradient(x)).toEqual([1])
   })

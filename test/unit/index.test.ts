@@ -42,6 +42,7 @@ it('exports these names', () => {
     'softmax',
     'tensor',
     'tidy',
+    'train',
     'zeros',
   ])
 })
@@ -72,6 +73,21 @@ it.each<[string, object, string[]]>([
   ['optim', igcnet.optim, ['Sgd', 'cosine', 'multiStep', 'sgd']],
   ['models', igcnet.models, ['Plain', 'ResNet', 'create', 'networks', 'plain', 'plainIgc', 'resnet', 'resnetIgc']],
   ['data', igcnet.data, ['cifar10', 'cifar100', 'digits']],
+  [
+    'train',
+    igcnet.train,
+    [
+      'buildNetwork',
+      'countTopK',
+      'evaluate',
+      'evaluateCheckpoint',
+      'readConfig',
+      'readSafetensors',
+      'summarize',
+      'train',
+      'withDefaults',
+    ],
+  ],
   ['device', igcnet.device, ['defaultThreads', 'memory', 'setThreads', 'synchronize', 'trim']],
 ])('exports these names in %s', (_, module, expected) => {
   expect(names(module)).toEqual(expected)

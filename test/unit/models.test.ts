@@ -1,6 +1,6 @@
 /** The networks as functions and by name: options, seeds, shapes, gradients, and the literal text of every error. */
 import { describe, expect, it } from 'vitest'
-import { Generator, models, nn, noGrad, ones, scope, zeros } from '../../src/index.ts'
+import { device, Generator, models, nn, noGrad, ones, optim, scope, zeros } from '../../src/index.ts'
 
 const igc = { primaryPartitions: 2, secondaryPartitions: 2 }
 const all: [string, (options?: Partial<models.NamedOptions>) => models.Network][] = [
@@ -91,6 +91,25 @@ describe.each(all)('%s', (name, make) => {
     const x = ones([1, 8, 8, 3])
     const y = net.forward(x)
     expect([x.owner, y.owner]).toEqual([step, step])
+  })
+
+  it.each(['with', 'without'])('trains in the same memory at every step, %s a scope', how => {
+    const net = make()
+    const sgd = optim.sgd(net.parameters(), { lr: 0.01, momentum: 0.9 })
+    const [images, labels] = [ones([2, 8, 8, 3]), zeros([2], { dtype: 'i32' })]
+    const use = Array.from({ length: 10 }, () => {
+      using step = how === 'with' ? scope() : undefined
+      const logits = net.forward(images)
+      const loss = nn.crossEntropy(logits, labels)
+      loss.backward()
+      sgd.step()
+      if (step) step.dispose()
+      else for (const x of [logits, loss]) x.dispose()
+      const { bytesInUse, bytesReserved, allocations } = device.memory()
+      return { bytesInUse, bytesReserved, allocations }
+    })
+    expect(use[0]?.bytesInUse).toBe(use[9]?.bytesInUse)
+    expect(use[9]).toEqual(use[2])
   })
 
   it('refuses a number of classes below 1', () => {

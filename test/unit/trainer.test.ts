@@ -13,13 +13,13 @@ import { sgd } from '../../src/optim/index.ts'
 import { scope } from '../../src/scope.ts'
 import { readModel } from '../../src/train/checkpoint.ts'
 import { type TrainConfig, withDefaults } from '../../src/train/config.ts'
+import { type Disk, disk } from '../../src/train/disk.ts'
 import { evaluate, evaluateCheckpoint, readConfig } from '../../src/train/evaluate.ts'
 import { buildNetwork, readTensors, restoreNetwork } from '../../src/train/network.ts'
 import type { Progress } from '../../src/train/progress.ts'
 import { hashTensors } from '../../src/train/safetensors.ts'
 import { type TrainOptions, train } from '../../src/train/trainer.ts'
 import { temporaryDirectory } from '../support/data-samples.ts'
-import { faultyDisk } from '../support/faulty-disk.ts'
 
 const root = temporaryDirectory()
 afterAll(root.remove)
@@ -53,6 +53,15 @@ function stopAfter(steps: number, over: Partial<TrainConfig> = {}, options: Part
     if (kind === 'step' && ++seen === steps) stop.abort()
   }
   return run(over, { ...options, signal: stop.signal, onProgress })
+}
+
+/** A disk that has no space for this file. */
+function diskFullAt(file: string): Disk {
+  const write: Disk['write'] = async (path, parts) => {
+    if (path.endsWith(`${file}.tmp`)) throw new Error('ENOSPC: no space left on device')
+    await disk.write(path, parts)
+  }
+  return { ...disk, write }
 }
 
 const jsonl = (folder: string) =>
@@ -319,17 +328,8 @@ describe('what can go wrong', () => {
   test('a disk that is full at a checkpoint: one clear error, the old checkpoint is whole', async () => {
     const stopped = await stopAfter(2)
     const { runDir } = stopped
-    const probe = faultyDisk('full', Number.POSITIVE_INFINITY)
-    await run({}, { resume: runDir, disk: probe })
     for (const file of ['best.safetensors', 'last.safetensors', 'last.state.safetensors']) {
-      const full = faultyDisk('full', Number.POSITIVE_INFINITY)
-      const disk = {
-        ...full,
-        write: async (path: string, parts: readonly Uint8Array[]) => {
-          if (path.endsWith(`${file}.tmp`)) throw new Error('ENOSPC: no space left on device')
-          await full.write(path, parts)
-        },
-      }
+      const disk = diskFullAt(file)
       const error = await run({}, { runDir, resume: runDir, disk }).catch(e => e)
       expect(error).toBeInstanceOf(DataError)
       expect(error.message).toMatch(/^checkpoint: cannot write .*: ENOSPC: no space left on device; .* is whole$/)
@@ -389,5 +389,6 @@ test('memory is flat from epoch to epoch and free afterwards', async () => {
   }
   await run({ numEpochs: 5 }, { onProgress })
   expect(new Set(seen).size).toBe(1)
+  await expect(run({}, { resume: whole.runDir, disk: diskFullAt('best.safetensors') })).rejects.toThrow(DataError)
   expect(memory().allocations).toBe(before)
 })
