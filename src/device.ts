@@ -29,8 +29,13 @@ export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
   native.deviceSetThreads(device, { threads })
 }
 
-/** The number of threads that a device uses unless told otherwise. */
+/** The number of threads that a device uses unless told otherwise. @throws RangeError for a bad IGCNET_THREADS */
 export function defaultThreads(): number {
-  const asked = Number(process.env.IGCNET_THREADS)
-  return Number.isInteger(asked) && asked >= 1 ? asked : availableParallelism()
+  const asked = process.env.IGCNET_THREADS
+  if (asked === undefined || asked === '') return availableParallelism()
+  const threads = /^\d+$/.test(asked) ? Number(asked) : 0
+  if (threads < 1 || threads > 1024) {
+    throw new RangeError(`IGCNET_THREADS: expected 1 to 1024 threads but received ${asked}`)
+  }
+  return threads
 }

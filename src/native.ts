@@ -154,12 +154,7 @@ export interface Native {
     labels: Handle,
     p: { labelSmoothing: number },
   ): { loss: Handle; probabilities: Handle }
-  crossEntropyBackwardInput(
-    dloss: Handle,
-    probabilities: Handle,
-    labels: Handle,
-    p: { labelSmoothing: number },
-  ): Handle
+  crossEntropyBackwardInput(dloss: Handle, probabilities: Handle, labels: Handle, p: { labelSmoothing: number }): Handle
 
   sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams): void
 }
@@ -172,6 +167,21 @@ const candidates = ['../build/Release/igcnet.node', '../build/Debug/igcnet.node'
   fileURLToPath(new URL(candidate, import.meta.url)),
 )
 
+/**
+ * Loads the addon, and with it the OpenMP runtime, with threads that sleep when they wait (unless OMP_WAIT_POLICY says
+ * otherwise). By default they spin: with other work on the same cores a training step then took 4 to 5 times as long. The
+ * runtime reads the variable when it is loaded; it is taken back, so that child processes do not inherit it.
+ */
+function requirePatiently(require: NodeJS.Require, path: string): Native {
+  if (process.env.OMP_WAIT_POLICY !== undefined) return require(path) as Native
+  process.env.OMP_WAIT_POLICY = 'passive'
+  try {
+    return require(path) as Native
+  } finally {
+    delete process.env.OMP_WAIT_POLICY
+  }
+}
+
 function load(): Native {
   const require = createRequire(import.meta.url)
   const tried: string[] = []
@@ -182,7 +192,7 @@ function load(): Native {
       continue
     }
     try {
-      const native = require(path) as Native
+      const native = requirePatiently(require, path)
       native.setErrorClasses({ ...errors })
       return native
     } catch (error) {

@@ -1,6 +1,9 @@
 // Checked in test/binding/.
 #include "binding/addon.h"
 
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -44,6 +47,20 @@ constexpr std::pair<DType, const char*> kArrayClasses[] = {{DType::kF32, "Float3
                                                            {DType::kI32, "Int32Array"},
                                                            {DType::kU8, "Uint8Array"}};
 
+// The value of IGCNET_THREADS; 0 when it is not set: all cores.
+int threads_asked_for() {
+  const char* value = std::getenv("IGCNET_THREADS");
+  if (value == nullptr || *value == 0) return 0;
+  int threads = 0;
+  const char* end = value + std::strlen(value);
+  const auto [rest, status] = std::from_chars(value, end, threads);
+  if (status != std::errc() || rest != end || threads < 1 || threads > kMaxThreads) {
+    throw Error(ErrorCode::kRange, "IGCNET_THREADS: expected 1 to " + std::to_string(kMaxThreads) +
+                                       " threads but received " + shortened(value));
+  }
+  return threads;
+}
+
 }  // namespace
 
 Addon::Addon(Napi::Env env) : completions_(env), process_exit_(env, [this] { stop_streams(); }) {
@@ -72,7 +89,10 @@ const std::shared_ptr<Device>& Addon::device(const std::string& name) {
   if (backend == nullptr) {
     throw Error(ErrorCode::kDevice, "device: expected cpu or reference but received " + shortened(name));
   }
-  return devices_[name] = std::make_shared<HostDevice>(std::move(backend));
+  const int threads = threads_asked_for();
+  const auto device = std::make_shared<HostDevice>(std::move(backend));
+  if (threads > 0) device->submit([threads](Backend& made) { made.set_threads(threads); });
+  return devices_[name] = device;
 }
 
 void Addon::announce_memory(Napi::Env env) {

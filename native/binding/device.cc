@@ -39,7 +39,6 @@ Napi::Value device_memory(const Napi::CallbackInfo& info) {
 
 // deviceSetThreads(device, { threads }): for the ops enqueued from now on.
 Napi::Value device_set_threads(const Napi::CallbackInfo& info) {
-  constexpr int64_t kMaxThreads = 1024;
   const Arguments args(info, "setThreads");
   const auto& device = device_argument(args);
   const int64_t threads = args.params(1).integer("threads");

@@ -32,7 +32,8 @@ void before_exit(const Napi::CallbackInfo&) { std::atexit(stop_all); }
 
 ProcessExit::ProcessExit(Napi::Env env, std::function<void()> stop) : stop_(std::move(stop)) {
   const auto process = env.Global().Get("process").As<Napi::Object>();
-  const auto once = process.Get("once").As<Napi::Function>();
+  // Before all other listeners: one of them may call process.exit(), which skips the rest.
+  const auto once = process.Get("prependOnceListener").As<Napi::Function>();
   once.Call(process, {Napi::String::New(env, "exit"), Napi::Function::New<before_exit>(env, "igcnetBeforeExit")});
   const std::lock_guard lock(registry().mutex);
   registry().stops.insert(&stop_);

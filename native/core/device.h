@@ -14,6 +14,8 @@
 
 namespace igcnet {
 
+inline constexpr int kMaxThreads = 1024;  // that a device may be asked to use
+
 class Device {
  public:
   using Op = std::function<void(Backend&)>;

@@ -81,6 +81,17 @@ void plan_units(CorrelationPlan& plan) {
   }
 }
 
+void plan_tasks(CorrelationPlan& plan) {
+  constexpr int64_t kTasks = 64;
+  constexpr int64_t kGroupFloats = 1 << 16;  // the rings and weights of a group, 256 KiB: in the L2 cache
+  const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
+  const int64_t shortest = 4 * plan.R;  // rows of a block; at a border up to R - 1 rows are expanded twice
+  plan.blocks = std::clamp<int64_t>(rows / shortest, 1, kTasks);
+  const int64_t fitting = std::max<int64_t>(1, kGroupFloats / (plan.ring_floats() + plan.unit_weights()));
+  const int64_t for_cache = (units + fitting - 1) / fitting, for_threads = kTasks / plan.blocks;
+  plan.unit_groups = std::clamp<int64_t>(std::max(for_cache, for_threads), 1, units);
+}
+
 }  // namespace
 
 CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
@@ -111,6 +122,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   }
   plan_rows(plan);
   plan_units(plan);
+  plan_tasks(plan);
   return plan;
 }
 
@@ -129,31 +141,27 @@ int64_t CorrelationPlan::expansion_table(const Unit& unit, int32_t* table) const
 
 void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* packed) const {
   const bool forward = direction == Direction::kForward;
+  // Weight (lane i, input j, kernel row r, kernel column s) lies at w[start[i] + j * input_step + (r * S + s) *
+  // in_group].
   const int64_t in_group = forward ? inputs : outputs;  // C/G
+  const int64_t input_step = forward ? 1 : R * S * in_group;
+  std::vector<int64_t> start;
+  for (int64_t i = 0; i < unit.active; ++i) {
+    const int64_t channel = unit.channel + i, group = channel / outputs;
+    start.push_back(forward ? channel * R * S * in_group : group * inputs * R * S * in_group + channel % outputs);
+  }
   for (int64_t r = 0; r < R; ++r) {
     for (const Phase& phase : phases) {
       float* target = packed + (r * S + phase.slot) * inputs * lanes;
       for (const int64_t s : phase.kernel_column) {
-        for (int64_t j = 0; j < inputs; ++j) {
-          for (int64_t i = 0; i < lanes; ++i, ++target) {
-            const int64_t channel = unit.channel + i, group = channel / outputs;
-            const int64_t k = forward ? channel : group * inputs + j;
-            const int64_t c = forward ? j : channel % outputs;
-            *target = i < unit.active ? w[((k * R + r) * S + s) * in_group + c] : 0.0f;
-          }
+        for (int64_t j = 0; j < inputs; ++j, target += lanes) {
+          const float* source = w + j * input_step + (r * S + s) * in_group;
+          for (int64_t i = 0; i < unit.active; ++i) target[i] = source[start[static_cast<size_t>(i)]];
+          std::fill(target + unit.active, target + lanes, 0.0f);
         }
       }
     }
   }
-}
-
-int64_t row_blocks(const CorrelationPlan& plan) {
-  constexpr int64_t kTasks = 64, kBlockFloats = 1 << 16;  // 256 KiB
-  const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
-  const int64_t cached = rows * plan.in_columns * plan.in_channels / kBlockFloats;
-  const int64_t wanted = std::max((kTasks + units - 1) / units, cached);
-  const int64_t shortest = 4 * plan.R;  // rows; at the border of two blocks up to R - 1 rows are expanded twice
-  return std::max<int64_t>(1, std::min(wanted, rows / shortest));
 }
 
 }  // namespace igcnet

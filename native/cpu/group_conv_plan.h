@@ -51,9 +51,13 @@ struct CorrelationPlan {
   std::vector<RowTap> taps;    // of output row p: taps [first_tap[p], first_tap[p + 1]), kernel rows ascending
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
+  // A task is one of `blocks` blocks of output rows of the batch and one of `unit_groups` groups of neighbouring units,
+  // taken together row by row, so that memory is read and written in order. Both depend on the sizes alone.
+  int64_t blocks, unit_groups;
 
   int64_t ring() const { return R < in_rows ? R : in_rows; }  // rows that are alive at a time
   int64_t row_floats() const { return (width * inputs * element + lanes - 1) / lanes * lanes; }
+  int64_t ring_floats() const { return ring() * row_floats(); }
   int64_t unit_weights() const { return R * S * inputs * lanes; }
 
   // The expansion table of a narrow unit (row_kernels.h): [inputs][lanes]. Returns its span.
@@ -63,10 +67,5 @@ struct CorrelationPlan {
 };
 
 CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& sizes);
-
-// The output rows of the batch are cut into this number of blocks, which are worth a task each: short enough that the
-// input of a block stays in the L2 cache for all units, and enough for any number of threads. A function of the sizes
-// alone, at least 1.
-int64_t row_blocks(const CorrelationPlan& plan);
 
 }  // namespace igcnet

@@ -17,6 +17,10 @@ struct TupleUnit {
   int64_t channel, active, m;
 };
 
+// Chunks of pixels: forward and backward by input they stay in the L1 cache; the weight gradient adds to its sums in
+// memory once for each chunk, so there they are longer and stay in the L2 cache.
+constexpr int64_t kShortChunkFloats = 1 << 12, kLongChunkFloats = 1 << 14;
+
 struct SecondaryPlan {
   int64_t pixels, L, M, K, lanes;
   Loader loader;
@@ -25,7 +29,7 @@ struct SecondaryPlan {
   std::vector<TupleUnit> units;
   std::vector<int32_t> table;  // of the expansion (row_kernels.h), whose "pixels" are the tuples
 
-  explicit SecondaryPlan(const SecondarySizes& s);
+  SecondaryPlan(const SecondarySizes& s, int64_t chunk_floats);
   int64_t chunks() const { return (pixels + chunk - 1) / chunk; }
   int64_t unit_floats() const { return L * lanes; }
   int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_floats(); }
@@ -37,12 +41,11 @@ struct SecondaryPlan {
   }
 };
 
-SecondaryPlan::SecondaryPlan(const SecondarySizes& s)
+SecondaryPlan::SecondaryPlan(const SecondarySizes& s, int64_t chunk_floats)
     : pixels(s.pixels), L(s.L), M(s.M), K(s.L * s.M), lanes(simd_lanes()), loader(tuple_loader(s.M)) {
-  constexpr int64_t kChunkFloats = 1 << 14, kExpandedFloats = 1 << 15;  // 64 KiB and 128 KiB: in the L2 cache
   expand = M < lanes && loader == Loader::kVector;
-  const int64_t fitting = std::min(kChunkFloats / K, expand ? kExpandedFloats / (L * lanes) : kChunkFloats);
-  chunk = std::clamp<int64_t>(fitting / 8 * 8, 16, 256);
+  const int64_t pixel_floats = expand ? L * lanes : K;
+  chunk = std::clamp<int64_t>(chunk_floats / pixel_floats / 8 * 8, 16, 256);
   if (M <= lanes) {
     const int64_t width = lanes / M * M;  // whole tuples
     for (int64_t k = 0; k < K; k += width) units.push_back({k, std::min(width, K - k), 0});
@@ -121,17 +124,17 @@ void run(bool forward, const SecondaryPlan& plan, const float* x, const float* w
 }  // namespace
 
 void secondary_forward(const SecondarySizes& s, const float* z, const float* w, float* y, GroupConvScratch& scratch) {
-  run(true, SecondaryPlan(s), z, w, y, scratch);
+  run(true, SecondaryPlan(s, kShortChunkFloats), z, w, y, scratch);
 }
 
 void secondary_backward_input(const SecondarySizes& s, const float* dy, const float* w, float* dz,
                               GroupConvScratch& scratch) {
-  run(false, SecondaryPlan(s), dy, w, dz, scratch);
+  run(false, SecondaryPlan(s, kShortChunkFloats), dy, w, dz, scratch);
 }
 
 void secondary_backward_weight(const SecondarySizes& s, const float* dy, const float* z, float* dw,
                                GroupConvScratch& scratch) {
-  const SecondaryPlan plan(s);
+  const SecondaryPlan plan(s, kLongChunkFloats);
   const int64_t units = static_cast<int64_t>(plan.units.size()), chunks = plan.chunks();
   // Blocks of chunks with their own sums, as many as the sizes (not the threads) ask for.
   constexpr int64_t kMaxBlocks = 32, kMaxPartials = int64_t{1} << 23;  // floats, 32 MiB
@@ -164,13 +167,14 @@ void secondary_backward_weight(const SecondarySizes& s, const float* dy, const f
   parallel_ranges(units, kReduceGrain / (plan.unit_floats() * blocks) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t u = begin; u < end; ++u) {
       const TupleUnit& unit = plan.units[static_cast<size_t>(u)];
-      for (int64_t l = 0; l < plan.L; ++l) {
-        for (int64_t i = 0; i < unit.active; ++i) {
-          double sum = 0;
-          for (int64_t block = 0; block < blocks; ++block) {
-            sum += partials[block * plan.weight_floats() + u * plan.unit_floats() + l * plan.lanes + i];
-          }
-          dw[plan.weight_index(true, unit.channel + i, l)] = static_cast<float>(sum);
+      float* sums = partials + u * plan.unit_floats();
+      for (int64_t block = 1; block < blocks; ++block) {
+        const float* more = sums + block * plan.weight_floats();
+        for (int64_t i = 0; i < plan.unit_floats(); ++i) sums[i] += more[i];
+      }
+      for (int64_t i = 0; i < unit.active; ++i) {
+        for (int64_t l = 0; l < plan.L; ++l) {
+          dw[plan.weight_index(true, unit.channel + i, l)] = sums[l * plan.lanes + i];
         }
       }
     }
