@@ -60,7 +60,7 @@ function addScheduleOptions(command: Command): void {
       'images in a test batch (default: 200)',
       wholeNumber('--test-batch-size', 1, 65_536),
     )
-    .option('--num-epochs <n>', 'epochs (default: 400, but 8 for digits)', wholeNumber('--num-epochs', 1, 1_000_000))
+    .option('--num-epochs <n>', 'epochs (default: 400, but 10 for digits)', wholeNumber('--num-epochs', 1, 1_000_000))
     .option('--lr <rate>', 'learning rate (default: 0.1)', realNumber('--lr', { above: 0, most: 1000 }))
     .option(
       '--lr-factor <f>',

@@ -37,7 +37,7 @@ export interface TrainConfig {
   batchSize: number
   /** Images in a batch of the evaluation; no result depends on it but for rounding. Default: 200. */
   testBatchSize: number
-  /** Default: 400, and 8 for the digits. */
+  /** Default: 400, and 10 for the digits. */
   numEpochs: number
   /** Learning rate. Default: 0.1. */
   lr: number
@@ -139,7 +139,7 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
   for (const key of ['network', 'dataset', 'numEpochs'] as const) if (key in given) check(key, given[key])
   const { network = 'plain_igc', dataset = 'digits' } = partial
   const isDigits = dataset === 'digits'
-  const { numEpochs = isDigits ? 8 : 400 } = partial
+  const { numEpochs = isDigits ? 10 : 400 } = partial
   const defaults: TrainConfig = {
     network,
     depth: 20,

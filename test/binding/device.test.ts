@@ -1,8 +1,10 @@
 /** What concerns a device as a whole: its name, waiting, threads. Memory: memory.test.ts. */
+import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { DeviceError } from '../../src/errors.ts'
 import { device, full } from '../../src/index.ts'
 import { native } from '../../src/native.ts'
+import { addonPath } from './run-child.ts'
 
 describe('a device', () => {
   it('is cpu or reference', () => {
@@ -34,6 +36,27 @@ describe('a device', () => {
     device.setThreads(device.defaultThreads())
     expect(results[1]).toEqual(results[0])
     expect(results[2]).toEqual(results[0])
+  })
+
+  it.runIf(process.platform === 'linux')('refuses more threads than the system gives, and lives on', () => {
+    // The addon alone, with address space for some hundred stacks more.
+    const script = `
+      const { execFileSync } = require('node:child_process')
+      const native = require(${JSON.stringify(addonPath)})
+      const status = require('node:fs').readFileSync('/proc/self/status', 'utf8')
+      const size = Number(/VmSize:\\s*(\\d+)/.exec(status)[1]) * 1024
+      execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (size + 2 ** 31)])
+      const attempt = threads => {
+        try { native.deviceSetThreads('cpu', { threads }) } catch (error) { return error.name + ': ' + error.message }
+      }
+      const first = attempt(1024)
+      const y = native.randomNormal({ device: 'cpu', dtype: 'f32', shape: [1e6], seed: 1, offset: 0, a: 0, b: 1 })
+      console.log(JSON.stringify([first, attempt(2) ?? 'fine', native.tensorReadSync(y).length]))`
+    const result = JSON.parse(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }))
+    expect(result[0]).toMatch(
+      /^RangeError: setThreads: expected at most \d+ threads, as many as the system gives, but received 1024$/,
+    )
+    expect(result.slice(1)).toEqual(['fine', 1e6])
   })
 
   it('counts blocks and bytes', () => {
