@@ -28,18 +28,21 @@ HWY_INLINE hn::Vec<D> sum_rows(D d, int64_t rows, const Term& term) {
   return hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
 }
 
-// Of a chunk x [rows, C]: sum[c], and squares[c] = sum of (x - sum / rows)^2, the quotient rounded to f32.
-void StatisticsKernel(const float* x, int64_t rows, int64_t C, float* sum, float* squares) {
+// Of a chunk x [rows, C]: means[c], rounded to f32, and the sums over rows of x - means and of its square. The first
+// tells what the rounding left out: with it, means and variances are right for channels far from 0 too.
+void StatisticsKernel(const float* x, int64_t rows, int64_t C, float* means, float* residues, float* squares) {
   const float count = static_cast<float>(rows);
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-    const auto chunk_sum = sum_rows(d, rows, [&](int64_t row) HWY_ATTR { return hn::LoadU(d, x + row * C + c); });
-    const auto chunk_mean = hn::Div(chunk_sum, hn::Set(d, count));
-    hn::StoreU(chunk_sum, d, sum + c);
-    const auto square_sum = sum_rows(d, rows, [&](int64_t row) HWY_ATTR {
-      const auto centred = hn::Sub(hn::LoadU(d, x + row * C + c), chunk_mean);
-      return hn::Mul(centred, centred);
-    });
-    hn::StoreU(square_sum, d, squares + c);
+    const auto sum = sum_rows(d, rows, [&](int64_t row) HWY_ATTR { return hn::LoadU(d, x + row * C + c); });
+    const auto chunk_mean = hn::Div(sum, hn::Set(d, count));
+    const auto centred = [&](int64_t row) HWY_ATTR { return hn::Sub(hn::LoadU(d, x + row * C + c), chunk_mean); };
+    hn::StoreU(chunk_mean, d, means + c);
+    hn::StoreU(sum_rows(d, rows, centred), d, residues + c);
+    const auto square = [&](int64_t row) HWY_ATTR {
+      const auto difference = centred(row);
+      return hn::Mul(difference, difference);
+    };
+    hn::StoreU(sum_rows(d, rows, square), d, squares + c);
   });
 }
 
@@ -100,17 +103,18 @@ HWY_EXPORT(GradientSumsKernel);
 HWY_EXPORT(NormaliseKernel);
 HWY_EXPORT(BackwardInputKernel);
 
-// Rows [rows, C] cut into chunks, each with two sums per channel: first and second [chunks][C].
+// Rows [rows, C] cut into chunks, each with up to three sums per channel: first, second and third [chunks][C].
 struct Chunks {
   int64_t rows, C, chunk_rows, count;
-  float *first, *second;
+  float *first, *second, *third;
 
   Chunks(int64_t all_rows, int64_t channels, Scratch& scratch) : rows(all_rows), C(channels) {
     constexpr int64_t kChunkFloats = 1 << 12;                     // 16 KiB, half of a small L1 cache
     chunk_rows = std::clamp<int64_t>(kChunkFloats / C, 16, 128);  // short sums round little
     count = (rows + chunk_rows - 1) / chunk_rows;
-    first = scratch.take<float>(static_cast<size_t>(2 * count * C));
+    first = scratch.take<float>(static_cast<size_t>(3 * count * C));
     second = first + count * C;
+    third = second + count * C;
   }
 
   int64_t rows_in(int64_t chunk) const { return std::min(chunk_rows, rows - chunk * chunk_rows); }
@@ -129,21 +133,25 @@ int64_t rows_of(const Input& x, int64_t C) { return C == 0 ? 0 : x.elements() / 
 // Mean and biased variance of each channel over rows > 0.
 void batch_statistics(const Chunks& chunks, const float* x, float* mean, float* var) {
   chunks.for_each([&](int64_t chunk, int64_t start) {
+    const int64_t at = chunk * chunks.C;
     HWY_DYNAMIC_DISPATCH(StatisticsKernel)
-    (x + start, chunks.rows_in(chunk), chunks.C, chunks.first + chunk * chunks.C, chunks.second + chunk * chunks.C);
+    (x + start, chunks.rows_in(chunk), chunks.C, chunks.first + at, chunks.second + at, chunks.third + at);
   });
   const double rows = static_cast<double>(chunks.rows);
   parallel_ranges(chunks.C, kElementGrain / chunks.count + 1, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       double sum = 0, squares = 0;
-      for (int64_t chunk = 0; chunk < chunks.count; ++chunk) sum += chunks.first[chunk * chunks.C + c];
+      for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
+        const int64_t at = chunk * chunks.C + c;
+        sum += static_cast<double>(chunks.rows_in(chunk)) * chunks.first[at] + chunks.second[at];
+      }
       const double overall = sum / rows;
       for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
-        const float chunk_sum = chunks.first[chunk * chunks.C + c];
-        const float chunk_mean = chunk_sum / static_cast<float>(chunks.rows_in(chunk));  // as the kernel has it
-        const double n = static_cast<double>(chunks.rows_in(chunk)), shift = chunk_mean - overall;
+        const int64_t at = chunk * chunks.C + c;
+        const double shift = chunks.first[at] - overall;
         // sum of (x - overall)^2 = sum of ((x - chunk_mean) + shift)^2
-        squares += chunks.second[chunk * chunks.C + c] + 2 * shift * (chunk_sum - n * chunk_mean) + n * shift * shift;
+        squares +=
+            chunks.third[at] + shift * (2.0 * chunks.second[at] + shift * static_cast<double>(chunks.rows_in(chunk)));
       }
       mean[c] = static_cast<float>(overall);
       var[c] = static_cast<float>(squares / rows);

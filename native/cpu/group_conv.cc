@@ -1,5 +1,5 @@
-// The loops over rows around row_kernels.h. A task is a block of rows of the batch and a group of vectors of output
-// channels (units); for each unit it keeps the input rows that are still needed in a ring of row buffers.
+// The loops over rows around row_kernels.h. A task is one vector of output channels (a unit) and a block of rows of
+// the batch; it keeps the input rows that are still needed in a ring of row buffers.
 #include "cpu/group_conv.h"
 
 #include <algorithm>
@@ -28,10 +28,12 @@ class RowRing {
     row_.span = span;
   }
 
-  const float* row(int64_t n, int64_t in_row) {
-    const int64_t wanted = n * plan_.in_rows + in_row, slot = in_row % plan_.ring();
-    float* buffer = buffer_ + slot * plan_.row_floats();
-    if (held_[static_cast<size_t>(slot)] != wanted) {
+  // The row that `tap` reads in image n.
+  const float* row(int64_t n, const RowTap& tap) {
+    const int64_t wanted = n * plan_.in_rows + tap.in_row;
+    float* buffer = buffer_ + tap.slot * plan_.row_floats();
+    int64_t& held = held_[static_cast<size_t>(tap.slot)];
+    if (held != wanted) {
       row_.x = x_ + wanted * plan_.in_columns * plan_.in_channels;
       row_.out = buffer;
       if (plan_.wide) {
@@ -39,7 +41,7 @@ class RowRing {
       } else {
         expand_row(row_);
       }
-      held_[static_cast<size_t>(slot)] = wanted;
+      held = wanted;
     }
     return buffer;
   }
@@ -67,34 +69,7 @@ struct Tables {
   int32_t* of(size_t unit) { return entries.data() + static_cast<int64_t>(unit) * size; }
 };
 
-// The rings of the units [begin, end), one behind the other in `buffer`.
-std::vector<RowRing> make_rings(const CorrelationPlan& plan, Tables& tables, const float* x, float* buffer,
-                                int64_t begin, int64_t end) {
-  std::vector<RowRing> rings;
-  rings.reserve(static_cast<size_t>(end - begin));
-  for (int64_t u = begin; u < end; ++u) {
-    const size_t unit = static_cast<size_t>(u);
-    rings.emplace_back(plan, x, buffer + (u - begin) * plan.ring_floats(), plan.units[unit], tables.of(unit),
-                       tables.spans[unit]);
-  }
-  return rings;
-}
-
 int64_t range_start(int64_t n, int64_t parts, int64_t part) { return n / parts * part + std::min(part, n % parts); }
-
-// The rows [row_begin, row_end) of the batch and the units [unit_begin, unit_end).
-struct Task {
-  int64_t row_begin, row_end, unit_begin, unit_end;
-
-  Task(const CorrelationPlan& plan, int64_t index) {
-    const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
-    const int64_t block = index / plan.unit_groups, group = index % plan.unit_groups;
-    row_begin = range_start(rows, plan.blocks, block);
-    row_end = range_start(rows, plan.blocks, block + 1);
-    unit_begin = range_start(units, plan.unit_groups, group);
-    unit_end = range_start(units, plan.unit_groups, group + 1);
-  }
-};
 
 class Correlation {
  public:
@@ -102,62 +77,61 @@ class Correlation {
       : plan_(plan_correlation(direction, sizes)), tables_(plan_) {}
 
   void run(const float* x, const float* w, float* y, GroupConvScratch& scratch) {
-    const int64_t units = static_cast<int64_t>(plan_.units.size());
-    if (plan_.N == 0) return;
+    const int64_t units = static_cast<int64_t>(plan_.units.size()), rows = plan_.N * plan_.out_rows;
+    if (rows == 0) return;
+    const int64_t blocks = row_blocks(plan_);
     float* packed = scratch.weights.take<float>(static_cast<size_t>(units * plan_.unit_weights()));
-    const int64_t thread_floats = (units / plan_.unit_groups + 1) * plan_.ring_floats();
-    float* rings = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
-    std::fill_n(rings, parallel_threads() * thread_floats, 0.0f);
+    const int64_t ring_floats = plan_.ring() * plan_.row_floats();
+    float* rings = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * ring_floats));
+    std::fill_n(rings, parallel_threads() * ring_floats, 0.0f);
     constexpr int64_t kPackGrain = 1 << 14;  // weights: below this a team is slower than one thread
     parallel_ranges(units, kPackGrain / plan_.unit_weights() + 1, [&](int64_t begin, int64_t end) {
       for (int64_t u = begin; u < end; ++u) {
         plan_.pack_weights(plan_.units[static_cast<size_t>(u)], w, packed + u * plan_.unit_weights());
       }
     });
-    parallel_tasks(plan_.blocks * plan_.unit_groups, [&](int64_t index, int thread) {
-      const Task task(plan_, index);
-      auto unit_rings = make_rings(plan_, tables_, x, rings + thread * thread_floats, task.unit_begin, task.unit_end);
-      RowPointers pointers;
-      for (int64_t row = task.row_begin; row < task.row_end; ++row) {
-        for (int64_t u = task.unit_begin; u < task.unit_end; ++u) {
-          run_row(row, plan_.units[static_cast<size_t>(u)], unit_rings[static_cast<size_t>(u - task.unit_begin)],
-                  packed + u * plan_.unit_weights(), y, pointers);
-        }
-      }
+    parallel_tasks(blocks * units, [&](int64_t task, int thread) {
+      const int64_t u = task % units, block = task / units;
+      run_block(u, range_start(rows, blocks, block), range_start(rows, blocks, block + 1), x,
+                packed + u * plan_.unit_weights(), y, rings + thread * ring_floats);
     });
   }
 
  private:
-  struct RowPointers {
-    std::vector<const float*> ring, x, w;
-  };
-
-  void run_row(int64_t row, const Unit& unit, RowRing& ring, const float* packed, float* y,
-               RowPointers& pointers) const {
-    const size_t out_row = static_cast<size_t>(row % plan_.out_rows);
-    const RowTap* taps = plan_.taps.data() + plan_.first_tap[out_row];
-    const size_t tap_count = static_cast<size_t>(plan_.first_tap[out_row + 1] - plan_.first_tap[out_row]);
-    pointers.ring.clear();
-    for (size_t i = 0; i < tap_count; ++i) pointers.ring.push_back(ring.row(row / plan_.out_rows, taps[i].in_row));
-    for (const Phase& phase : plan_.phases) {
-      pointers.x.clear();
-      pointers.w.clear();
-      const int64_t depth = static_cast<int64_t>(phase.kernel_column.size()) * plan_.inputs;
-      for (size_t i = 0; i < tap_count && depth > 0; ++i) {
-        pointers.x.push_back(pointers.ring[i] + phase.first_in * plan_.inputs * plan_.element);
-        pointers.w.push_back(packed + (taps[i].kernel_row * plan_.S + phase.slot) * plan_.inputs * plan_.lanes);
+  void run_block(int64_t u, int64_t begin, int64_t end, const float* x, const float* packed, float* y, float* ring) {
+    const Unit& unit = plan_.units[static_cast<size_t>(u)];
+    RowRing rows(plan_, x, ring, unit, tables_.of(static_cast<size_t>(u)), tables_.spans[static_cast<size_t>(u)]);
+    std::vector<const float*> inputs, phase_inputs, phase_weights;
+    int64_t n = begin / plan_.out_rows, out_row = begin % plan_.out_rows;
+    for (int64_t row = begin; row < end; ++row, ++out_row) {
+      if (out_row == plan_.out_rows) {
+        out_row = 0;
+        ++n;
       }
-      correlate_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
-                     .rows = static_cast<int64_t>(pointers.x.size()),
-                     .x = pointers.x.data(),
-                     .w = pointers.w.data(),
-                     .depth = depth,
-                     .element = plan_.element,
-                     .step = phase.in_step * plan_.inputs * plan_.element,
-                     .count = phase.count,
-                     .y = y + (row * plan_.out_columns + phase.first_out) * plan_.out_channels + unit.channel,
-                     .y_step = phase.out_step * plan_.out_channels,
-                     .active = unit.active});
+      const RowTap* taps = plan_.taps_of(out_row);
+      const size_t tap_count = static_cast<size_t>(plan_.taps_of(out_row + 1) - taps);
+      inputs.clear();
+      for (size_t i = 0; i < tap_count; ++i) inputs.push_back(rows.row(n, taps[i]));
+      for (const Phase& phase : plan_.phases) {
+        phase_inputs.clear();
+        phase_weights.clear();
+        const int64_t depth = static_cast<int64_t>(phase.kernel_column.size()) * plan_.inputs;
+        for (size_t i = 0; i < tap_count && depth > 0; ++i) {
+          phase_inputs.push_back(inputs[i] + phase.first_in * plan_.inputs * plan_.element);
+          phase_weights.push_back(packed + (taps[i].kernel_row * plan_.S + phase.slot) * plan_.inputs * plan_.lanes);
+        }
+        correlate_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
+                       .rows = static_cast<int64_t>(phase_inputs.size()),
+                       .x = phase_inputs.data(),
+                       .w = phase_weights.data(),
+                       .depth = depth,
+                       .element = plan_.element,
+                       .step = phase.in_step * plan_.inputs * plan_.element,
+                       .count = phase.count,
+                       .y = y + (row * plan_.out_columns + phase.first_out) * plan_.out_channels + unit.channel,
+                       .y_step = phase.out_step * plan_.out_channels,
+                       .active = unit.active});
+      }
     }
   }
 
@@ -168,62 +142,63 @@ class Correlation {
 class WeightGradient {
  public:
   explicit WeightGradient(const Conv2dSizes& sizes)
-      : plan_(plan_correlation(Direction::kForward, sizes)), tables_(plan_) {
-    constexpr int64_t kMaxPartials = int64_t{1} << 23;  // floats, 32 MiB
-    const int64_t sums = static_cast<int64_t>(plan_.units.size()) * plan_.unit_weights();
-    plan_.blocks = std::clamp<int64_t>(kMaxPartials / sums, 1, plan_.blocks);
-  }
+      : plan_(plan_correlation(Direction::kForward, sizes)), tables_(plan_) {}
 
   void run(const float* dy, const float* x, float* dw, GroupConvScratch& scratch) {
-    const int64_t units = static_cast<int64_t>(plan_.units.size()), size = plan_.unit_weights();
-    float* partials = scratch.partials.take<float>(static_cast<size_t>(plan_.blocks * units * size));
-    const int64_t dy_floats = plan_.out_columns * plan_.lanes;
-    const int64_t thread_floats = dy_floats + (units / plan_.unit_groups + 1) * plan_.ring_floats();
-    float* buffers = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
-    std::fill_n(buffers, parallel_threads() * thread_floats, 0.0f);
-    parallel_tasks(plan_.blocks * plan_.unit_groups, [&](int64_t index, int thread) {
-      const Task task(plan_, index);
-      float* sums = partials + (index / plan_.unit_groups) * units * size;
-      std::fill(sums + task.unit_begin * size, sums + task.unit_end * size, 0.0f);
-      float* dy_row = buffers + thread * thread_floats;
-      auto rings = make_rings(plan_, tables_, x, dy_row + dy_floats, task.unit_begin, task.unit_end);
-      for (int64_t row = task.row_begin; row < task.row_end; ++row) {
-        for (int64_t u = task.unit_begin; u < task.unit_end; ++u) {
-          add_row(row, plan_.units[static_cast<size_t>(u)], rings[static_cast<size_t>(u - task.unit_begin)], dy, dy_row,
-                  sums + u * size);
-        }
-      }
+    const int64_t units = static_cast<int64_t>(plan_.units.size()), rows = plan_.N * plan_.out_rows;
+    const int64_t size = plan_.unit_weights();
+    constexpr int64_t kMaxPartials = int64_t{1} << 23;  // floats, 32 MiB
+    const int64_t blocks = std::max<int64_t>(1, std::min(row_blocks(plan_), kMaxPartials / (units * size)));
+    float* partials = scratch.partials.take<float>(static_cast<size_t>(blocks * units * size));
+    const int64_t ring_floats = plan_.ring() * plan_.row_floats(), dy_floats = plan_.out_columns * plan_.lanes;
+    float* buffers = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * (ring_floats + dy_floats)));
+    std::fill_n(buffers, parallel_threads() * (ring_floats + dy_floats), 0.0f);
+    parallel_tasks(blocks * units, [&](int64_t task, int thread) {
+      const int64_t u = task % units, block = task / units;
+      float* sums = partials + task * size;
+      std::fill_n(sums, size, 0.0f);
+      float* buffer = buffers + thread * (ring_floats + dy_floats);
+      run_block(u, range_start(rows, blocks, block), range_start(rows, blocks, block + 1), dy, x, sums, buffer,
+                buffer + ring_floats);
     });
     constexpr int64_t kReduceGrain = 1 << 14;
-    parallel_ranges(units, kReduceGrain / (size * plan_.blocks) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) reduce(u, partials, dw);
+    parallel_ranges(units, kReduceGrain / (size * blocks) + 1, [&](int64_t begin, int64_t end) {
+      for (int64_t u = begin; u < end; ++u) reduce(u, blocks, partials, dw);
     });
   }
 
  private:
-  void add_row(int64_t row, const Unit& unit, RowRing& ring, const float* dy, float* dy_row, float* sums) const {
-    pack_row(dy + row * plan_.out_columns * plan_.out_channels + unit.channel, plan_.out_channels, plan_.out_columns,
-             unit.active, dy_row);
-    const size_t out_row = static_cast<size_t>(row % plan_.out_rows);
-    for (int64_t i = plan_.first_tap[out_row]; i < plan_.first_tap[out_row + 1]; ++i) {
-      const RowTap& tap = plan_.taps[static_cast<size_t>(i)];
-      weight_gradient_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
-                           .x = ring.row(row / plan_.out_rows, tap.in_row),
-                           .depth = plan_.S * plan_.inputs,
-                           .element = plan_.element,
-                           .step = plan_.phases[0].in_step * plan_.inputs * plan_.element,
-                           .count = plan_.out_columns,
-                           .dy = dy_row,
-                           .dw = sums + tap.kernel_row * plan_.S * plan_.inputs * plan_.lanes});
+  void run_block(int64_t u, int64_t begin, int64_t end, const float* dy, const float* x, float* sums, float* ring,
+                 float* dy_row) {
+    const Unit& unit = plan_.units[static_cast<size_t>(u)];
+    RowRing rows(plan_, x, ring, unit, tables_.of(static_cast<size_t>(u)), tables_.spans[static_cast<size_t>(u)]);
+    int64_t n = begin / plan_.out_rows, out_row = begin % plan_.out_rows;
+    for (int64_t row = begin; row < end; ++row, ++out_row) {
+      if (out_row == plan_.out_rows) {
+        out_row = 0;
+        ++n;
+      }
+      pack_row(dy + row * plan_.out_columns * plan_.out_channels + unit.channel, plan_.out_channels, plan_.out_columns,
+               unit.active, dy_row);
+      for (const RowTap* tap = plan_.taps_of(out_row); tap < plan_.taps_of(out_row + 1); ++tap) {
+        weight_gradient_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
+                             .x = rows.row(n, *tap),
+                             .depth = plan_.S * plan_.inputs,
+                             .element = plan_.element,
+                             .step = plan_.phases[0].in_step * plan_.inputs * plan_.element,
+                             .count = plan_.out_columns,
+                             .dy = dy_row,
+                             .dw = sums + tap->kernel_row * plan_.S * plan_.inputs * plan_.lanes});
+      }
     }
   }
 
   // Adds the partial sums of a unit in the order of the blocks, and puts them where dw has them.
-  void reduce(int64_t u, float* partials, float* dw) const {
+  void reduce(int64_t u, int64_t blocks, float* partials, float* dw) const {
     const Unit& unit = plan_.units[static_cast<size_t>(u)];
     const int64_t units = static_cast<int64_t>(plan_.units.size()), size = plan_.unit_weights();
     float* sums = partials + u * size;
-    for (int64_t block = 1; block < plan_.blocks; ++block) {
+    for (int64_t block = 1; block < blocks; ++block) {
       const float* more = partials + (block * units + u) * size;
       for (int64_t i = 0; i < size; ++i) sums[i] += more[i];
     }

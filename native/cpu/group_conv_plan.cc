@@ -56,10 +56,11 @@ void plan_rows(CorrelationPlan& plan) {
     for (int64_t r = 0; r < plan.R; ++r) {
       if (plan.direction == Direction::kForward) {
         const int64_t in_row = row * plan.stride + r - plan.padding;
-        if (in_row >= 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, r});
+        if (in_row >= 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, in_row % plan.ring(), r});
       } else {
         const int64_t scaled = row + plan.padding - r, in_row = scaled / plan.stride;
-        if (scaled >= 0 && scaled % plan.stride == 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, r});
+        if (scaled >= 0 && scaled % plan.stride == 0 && in_row < plan.in_rows)
+          plan.taps.push_back({in_row, in_row % plan.ring(), r});
       }
     }
   }
@@ -79,17 +80,6 @@ void plan_units(CorrelationPlan& plan) {
       plan.units.push_back({k + i, std::min(lanes, plan.outputs - i), k / plan.outputs * plan.inputs});
     }
   }
-}
-
-void plan_tasks(CorrelationPlan& plan) {
-  constexpr int64_t kTasks = 64;
-  constexpr int64_t kGroupFloats = 1 << 16;  // the rings and weights of a group, 256 KiB: in the L2 cache
-  const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
-  const int64_t shortest = 4 * plan.R;  // rows of a block; at a border up to R - 1 rows are expanded twice
-  plan.blocks = std::clamp<int64_t>(rows / shortest, 1, kTasks);
-  const int64_t fitting = std::max<int64_t>(1, kGroupFloats / (plan.ring_floats() + plan.unit_weights()));
-  const int64_t for_cache = (units + fitting - 1) / fitting, for_threads = kTasks / plan.blocks;
-  plan.unit_groups = std::clamp<int64_t>(std::max(for_cache, for_threads), 1, units);
 }
 
 }  // namespace
@@ -122,7 +112,6 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   }
   plan_rows(plan);
   plan_units(plan);
-  plan_tasks(plan);
   return plan;
 }
 
@@ -162,6 +151,15 @@ void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* pack
       }
     }
   }
+}
+
+int64_t row_blocks(const CorrelationPlan& plan) {
+  constexpr int64_t kTasks = 64, kBlockFloats = 1 << 16;  // 256 KiB
+  const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
+  const int64_t cached = rows * plan.in_columns * plan.in_channels / kBlockFloats;
+  const int64_t wanted = std::max((kTasks + units - 1) / units, cached);
+  const int64_t shortest = 4 * plan.R;  // rows; at the border of two blocks up to R - 1 rows are expanded twice
+  return std::max<int64_t>(1, std::min(wanted, rows / shortest));
 }
 
 }  // namespace igcnet

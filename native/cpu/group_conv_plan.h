@@ -30,8 +30,9 @@ struct Unit {
   int64_t input;  // the first input channel that it reads
 };
 
+// An input row under an output row, its place in the ring of row buffers, and the kernel row that meets it.
 struct RowTap {
-  int64_t in_row, kernel_row;
+  int64_t in_row, slot, kernel_row;
 };
 
 struct CorrelationPlan {
@@ -48,18 +49,16 @@ struct CorrelationPlan {
   std::vector<Phase> phases;
   int64_t width;               // columns of a row buffer, padding included
   std::vector<PixelRun> runs;  // where they come from; what no run reaches is padding and stays 0
-  std::vector<RowTap> taps;    // of output row p: taps [first_tap[p], first_tap[p + 1]), kernel rows ascending
+  std::vector<RowTap> taps;    // of all output rows, kernel rows ascending: see taps_of()
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
-  // A task is one of `blocks` blocks of output rows of the batch and one of `unit_groups` groups of neighbouring units,
-  // taken together row by row, so that memory is read and written in order. Both depend on the sizes alone.
-  int64_t blocks, unit_groups;
 
   int64_t ring() const { return R < in_rows ? R : in_rows; }  // rows that are alive at a time
   int64_t row_floats() const { return (width * inputs * element + lanes - 1) / lanes * lanes; }
-  int64_t ring_floats() const { return ring() * row_floats(); }
   int64_t unit_weights() const { return R * S * inputs * lanes; }
 
+  // The taps of output row p end where those of p + 1 begin.
+  const RowTap* taps_of(int64_t p) const { return taps.data() + first_tap[static_cast<size_t>(p)]; }
   // The expansion table of a narrow unit (row_kernels.h): [inputs][lanes]. Returns its span.
   int64_t expansion_table(const Unit& unit, int32_t* table) const;
   // w [K, R, S, C/G] in the order [R][slot][inputs][lanes] for one unit, 0 in lanes that are not active.
@@ -67,5 +66,10 @@ struct CorrelationPlan {
 };
 
 CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& sizes);
+
+// The output rows of the batch are cut into this number of blocks, which are worth a task each: short enough that the
+// input of a block stays in the L2 cache for all units, and enough for any number of threads. A function of the sizes
+// alone, at least 1.
+int64_t row_blocks(const CorrelationPlan& plan);
 
 }  // namespace igcnet
