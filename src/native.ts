@@ -185,7 +185,7 @@ function requirePatiently(require: NodeJS.Require, path: string): Native {
 function load(): Native {
   const require = createRequire(import.meta.url)
   const tried: string[] = []
-  const { IGCNET_NATIVE: other } = process.env
+  const other = process.env.IGCNET_NATIVE
   for (const path of other ? [resolve(other), ...candidates] : candidates) {
     if (!existsSync(path)) {
       tried.push(`${path}: not there`)
