@@ -30,6 +30,7 @@ export async function stoppable<T>(
 ): Promise<T> {
   const controller = new AbortController()
   let first: { exitCode: number; time: number } | undefined
+  const names = Object.keys(EXIT_CODES) as Signal[]
   const handle = (name: Signal) => {
     const exitCode = EXIT_CODES[name]
     if (first === undefined) {
@@ -38,10 +39,11 @@ export async function stoppable<T>(
       controller.abort()
     } else if (performance.now() - first.time > SAME_KEYSTROKE_MS) {
       onSecond()
-      process.exit(exitCode)
+      // By the signal itself: process.exit() would wait for the op that is running. A shell sees the same exit code.
+      for (const each of names) process.off(each, handle)
+      process.kill(process.pid, name)
     }
   }
-  const names = Object.keys(EXIT_CODES) as Signal[]
   for (const name of names) process.on(name, handle)
   try {
     return await work({ signal: controller.signal, exitCode: () => first?.exitCode })

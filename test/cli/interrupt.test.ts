@@ -55,7 +55,8 @@ test('a second Ctrl-C ends the process at once, in the middle of a long step', a
   expect(child.exitCode).toBe(null)
   const before = performance.now()
   child.kill('SIGINT')
-  expect(await ended).toMatchObject({ code: 130 })
+  await ended
+  expect(child.signalCode).toBe('SIGINT') // 130 to a shell
   expect(performance.now() - before).toBeLessThan(1000)
   expect(outcome.stderr).toBe('igcnet: stopping after this step; once more stops at once\n')
 })
