@@ -16,7 +16,9 @@ function findClangFormat() {
   })
 }
 
-const sources = listFiles(['native']).filter(file => ['.h', '.cc', '.cu', '.cuh'].includes(extname(file)))
+const sources = listFiles(['native', 'benchmarks/native']).filter(file =>
+  ['.h', '.cc', '.cu', '.cuh'].includes(extname(file)),
+)
 const clangFormat = findClangFormat()
 if (clangFormat === undefined) {
   console.log(`clang-format ${version} is not installed: the layout of ${sources.length} C++ files was NOT checked`)

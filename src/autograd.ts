@@ -4,6 +4,7 @@
  * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd.test.ts.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { GradientForm } from './deferred.ts'
 import { DisposedError, InternalError } from './errors.ts'
 import { type NativeTensor, native } from './native.ts'
 
@@ -13,15 +14,22 @@ export interface Leaf {
   accumulate(gradient: NativeTensor): void
 }
 
+/** What is handed down the tape: the handle of a gradient, or a form of it that may spare a pass. */
+export type Gradient = NativeTensor | GradientForm
+
 /**
  * Gradients of the inputs, in order, from that of the output; `undefined` for an input whose `needs` is false.
- * The rule owns neither `dy` nor `saved`; every handle that it returns is handed over.
+ * The rule owns neither `dy` nor `saved`; everything that it returns is handed over. F: the form of `dy` that it takes
+ * besides a handle.
  */
-export type BackwardRule = (
-  dy: NativeTensor,
+export type BackwardRule<F extends GradientForm = never> = (
+  dy: NativeTensor | F,
   saved: readonly NativeTensor[],
   needs: readonly boolean[],
-) => readonly (NativeTensor | undefined)[]
+) => readonly (Gradient | undefined)[]
+
+/** The class of a form of gradients. */
+export type FormClass<F extends GradientForm> = abstract new (...args: never[]) => F
 
 let created = 0
 
@@ -32,14 +40,23 @@ export class Node {
   readonly op: string
   inputs: readonly (Node | Leaf | undefined)[]
   #saved: readonly NativeTensor[] | undefined
-  readonly #rule: BackwardRule
+  readonly #rule: BackwardRule<GradientForm>
+  readonly #form: FormClass<GradientForm> | undefined
   #users = 0
 
-  constructor(op: string, inputs: Node['inputs'], saved: readonly NativeTensor[], rule: BackwardRule) {
+  /** @param form the form of gradients that the rule takes besides handles */
+  constructor(
+    op: string,
+    inputs: Node['inputs'],
+    saved: readonly NativeTensor[],
+    rule: BackwardRule,
+    form?: FormClass<GradientForm>,
+  ) {
     this.op = op
     this.inputs = inputs
     this.#saved = saved
-    this.#rule = rule
+    this.#rule = rule as BackwardRule<GradientForm> // which `taken` gives no other form
+    this.#form = form
     for (const input of inputs) if (input instanceof Node) input.retain()
   }
 
@@ -58,7 +75,12 @@ export class Node {
     }
   }
 
-  run(dy: NativeTensor): readonly (NativeTensor | undefined)[] {
+  /** The gradient as this node's rule takes it; handed over. */
+  taken(gradient: Gradient): Gradient {
+    return this.#form !== undefined && gradient instanceof this.#form ? gradient : carriedOut(gradient)
+  }
+
+  run(dy: Gradient): readonly (Gradient | undefined)[] {
     const needs = this.inputs.map(input => input !== undefined)
     const gradients = this.#rule(dy, this.savedTensors(), needs)
     if (gradients.length !== this.inputs.length || gradients.some((g, i) => (g !== undefined) !== needs[i])) {
@@ -114,7 +136,7 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
     root.accumulate(seed)
     return
   }
-  const pending = new Map<Node, NativeTensor>([[root, seed]])
+  const pending = new Map<Node, Gradient>([[root, seed]])
   let nodes: readonly Node[] = []
   try {
     nodes = tape(root)
@@ -123,23 +145,33 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
       if (dy === undefined) throw new InternalError(`backward: no gradient reached ${node.op}`)
       const gradients = node.run(dy)
       pending.delete(node)
-      native.tensorDispose(dy)
+      free(dy)
       for (const [i, input] of node.inputs.entries()) {
         const gradient = gradients[i]
         if (input === undefined || gradient === undefined) continue
         if (input instanceof Node) {
           const sum = pending.get(input)
-          pending.set(input, sum === undefined ? gradient : add(sum, gradient))
+          pending.set(input, sum === undefined ? input.taken(gradient) : add(carriedOut(sum), carriedOut(gradient)))
         } else {
-          input.accumulate(gradient)
+          input.accumulate(carriedOut(gradient))
         }
       }
       node.release()
     }
   } finally {
     for (const node of nodes) node.release()
-    for (const gradient of pending.values()) native.tensorDispose(gradient)
+    for (const gradient of pending.values()) free(gradient)
   }
+}
+
+/** The plain gradient; takes ownership of the form. */
+function carriedOut(gradient: Gradient): NativeTensor {
+  return gradient instanceof GradientForm ? gradient.carryOut() : gradient
+}
+
+function free(gradient: Gradient): void {
+  if (gradient instanceof GradientForm) gradient.dispose()
+  else native.tensorDispose(gradient)
 }
 
 /** a + b; takes ownership of both. */

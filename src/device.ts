@@ -1,9 +1,9 @@
 /** What concerns a device as a whole: waiting, memory, threads. Checked in test/binding/device.test.ts. */
 import { availableParallelism } from 'node:os'
-import { type MemoryStats, native } from './native.ts'
+import { type DeviceInfo, type MemoryStats, native } from './native.ts'
 import type { DeviceName } from './tensor.ts'
 
-export type { MemoryStats } from './native.ts'
+export type { DeviceInfo, MemoryStats } from './native.ts'
 
 /** Blocks until everything enqueued on the device has run. */
 export function synchronize(device: DeviceName = 'cpu'): void {
@@ -13,6 +13,11 @@ export function synchronize(device: DeviceName = 'cpu'): void {
 /** Bytes held by live tensors, bytes held from the system (with the cache), and their peak. */
 export function memory(device: DeviceName = 'cpu'): MemoryStats {
   return native.deviceMemory(device)
+}
+
+/** Instruction set, threads and libraries that a device computes with. Waits for what was enqueued before. */
+export function info(device: DeviceName = 'cpu'): DeviceInfo {
+  return native.deviceInfo(device)
 }
 
 /** Gives cached memory back to the system. */

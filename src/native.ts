@@ -1,6 +1,6 @@
 /**
  * Loads the native addon and gives its functions one typed interface. Only src/ops, src/tensor.ts,
- * src/autograd.ts and src/device.ts import this file; test/binding checks every function with bad input.
+ * src/autograd.ts, src/deferred.ts and src/device.ts import this file; test/binding checks every function with bad input.
  * The native functions check every argument, shape and dtype before they enqueue anything, so their errors
  * appear at the line that called the op.
  */
@@ -27,6 +27,16 @@ export interface IgcBlockParams {
   secondaryPartitions: number
   stride: number
   padding: number
+}
+export interface IgcBlockBackwardParams extends IgcBlockParams {
+  /** Whether xNorm ends in a ReLU. */
+  xRelu: boolean
+  /** Of the batch norm of y: whether it ends in a ReLU, and whether it normalised with the batch's statistics. */
+  yRelu: boolean
+  yTraining: boolean
+  needsInput: boolean
+  needsPrimary: boolean
+  needsSecondary: boolean
 }
 export interface BatchNorm2dParams {
   training: boolean
@@ -63,6 +73,16 @@ export interface MemoryStats {
   allocations: number
   brokenFences: number
 }
+/** With what a device computes. */
+export interface DeviceInfo {
+  /** The instruction set in use by our kernels; none: plain loops. */
+  simd: 'avx512' | 'avx2' | 'neon' | 'baseline' | 'none'
+  /** Floats in a vector of it. */
+  f32Lanes: number
+  threads: number
+  /** Version of oneDNN; null where it is not used. */
+  onednn: string | null
+}
 
 type Handle = NativeTensor
 type WithShape = { shape: readonly number[] }
@@ -82,6 +102,7 @@ export interface Native {
   deviceSynchronize(device: string): void
   deviceTrim(device: string): void
   deviceMemory(device: string): MemoryStats
+  deviceInfo(device: string): DeviceInfo
   deviceSetThreads(device: string, p: { threads: number }): void
 
   fill(x: Handle, p: { value: number }): void
@@ -91,6 +112,7 @@ export interface Native {
   randomNormal(p: RandomParams): Handle
 
   addForward(a: Handle, b: Handle): Handle
+  addReluForward(a: Handle, b: Handle, p: { aRelu: boolean; bRelu: boolean }, aNorm?: Handle, bNorm?: Handle): Handle
   reluForward(x: Handle): Handle
   reluBackwardInput(dy: Handle, y: Handle): Handle
   softmaxForward(x: Handle): Handle
@@ -102,39 +124,46 @@ export interface Native {
   conv2dBackwardInput(dy: Handle, w: Handle, p: Conv2dParams & WithShape): Handle
   conv2dBackwardWeight(dy: Handle, x: Handle, p: Conv2dParams & WithShape): Handle
 
-  igcBlockForward(x: Handle, primary: Handle, secondary: Handle, p: IgcBlockParams): { z: Handle; y: Handle }
-  igcBlockBackwardInput(
-    dy: Handle,
+  // A norm is [4, C] (mean, invStd, gamma, beta), statistics are [2, C] (mean, var): native/core/batch_norm2d.h.
+  igcBlockForward(
+    x: Handle,
     primary: Handle,
     secondary: Handle,
-    p: IgcBlockParams & WithShape & { needsInput: boolean },
-  ): { dz: Handle; dx?: Handle }
-  igcBlockBackwardWeight(
+    p: IgcBlockParams & { xRelu: boolean; needsStatistics: boolean },
+    xNorm?: Handle,
+  ): { y: Handle; statistics?: Handle }
+  igcBlockBackward(
     dy: Handle,
-    dz: Handle,
     x: Handle,
-    z: Handle,
-    p: IgcBlockParams & { primaryShape: readonly number[]; secondaryShape: readonly number[] },
-  ): { primary: Handle; secondary: Handle }
+    primary: Handle,
+    secondary: Handle,
+    p: IgcBlockBackwardParams,
+    xNorm?: Handle,
+    yNorm?: Handle,
+    y?: Handle,
+    dgamma?: Handle,
+    dbeta?: Handle,
+  ): { dx?: Handle; primary?: Handle; secondary?: Handle; gamma?: Handle; beta?: Handle }
 
-  batchNorm2dForward(
+  batchNorm2dStatistics(x: Handle): Handle
+  batchNorm2dPrepare(
     x: Handle,
     gamma: Handle,
     beta: Handle,
     runningMean: Handle,
     runningVar: Handle,
     p: BatchNorm2dParams,
-  ): { y: Handle; mean: Handle; invStd: Handle }
-  batchNorm2dBackwardWeight(dy: Handle, x: Handle, mean: Handle, invStd: Handle): { gamma: Handle; beta: Handle }
+    statistics?: Handle,
+  ): Handle
+  batchNorm2dApply(x: Handle, norm: Handle, p: { relu: boolean }): Handle
+  batchNorm2dBackwardWeight(dy: Handle, x: Handle, norm: Handle, p: { relu: boolean }): { gamma: Handle; beta: Handle }
   batchNorm2dBackwardInput(
     dy: Handle,
     x: Handle,
-    gamma: Handle,
-    mean: Handle,
-    invStd: Handle,
+    norm: Handle,
     dgamma: Handle,
     dbeta: Handle,
-    p: BatchNorm2dParams,
+    p: { relu: boolean; training: boolean },
   ): Handle
 
   avgPool2dForward(x: Handle, p: Pool2dParams): Handle

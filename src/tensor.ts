@@ -3,6 +3,7 @@
  * Checked in test/unit/tensor.test.ts, the types in test/types/.
  */
 import { backward, isRecording, type Leaf, Node } from './autograd.ts'
+import { DeferredNorm } from './deferred.ts'
 import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
@@ -59,12 +60,13 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   edge: Node | Leaf | undefined
   /** @internal The scope that will dispose of this tensor. */
   owner: Scope | undefined
-  #handle: NativeTensor | undefined
+  /** Undefined: disposed of. */
+  #value: NativeTensor | DeferredNorm | undefined
 
-  /** @internal Use `tensor()`, `zeros()` or an op. */
-  constructor(handle: NativeTensor, edge?: Node | Leaf) {
-    const info = native.tensorInfo(handle)
-    this.#handle = handle
+  /** @internal Use `tensor()`, `zeros()` or an op. Takes the value over. */
+  constructor(value: NativeTensor | DeferredNorm, edge?: Node | Leaf) {
+    const info = native.tensorInfo(value instanceof DeferredNorm ? value.source : value)
+    this.#value = value
     this.shape = info.shape as readonly number[] as S
     this.dtype = info.dtype as D
     this.device = info.device as DeviceName
@@ -73,18 +75,32 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     currentScope()?.add(this)
   }
 
-  /** @internal The native side. Throws DisposedError. */
+  /** @internal The native side; a deferred norm is carried out, once. Throws DisposedError. */
   get handle(): NativeTensor {
-    if (this.#handle === undefined) {
+    const value = this.#live()
+    if (!(value instanceof DeferredNorm)) return value
+    const handle = value.carryOut()
+    this.#value = handle
+    return handle
+  }
+
+  /** @internal For ops that apply a norm themselves: what `handle` would carry out; undefined when that is done. */
+  get deferred(): DeferredNorm | undefined {
+    const value = this.#live()
+    return value instanceof DeferredNorm ? value : undefined
+  }
+
+  #live(): NativeTensor | DeferredNorm {
+    if (this.#value === undefined) {
       throw new DisposedError(
         `tensor: expected a live tensor but received one ${formatShape(this.shape)} that was disposed of (by dispose() or at the end of its scope)`,
       )
     }
-    return this.#handle
+    return this.#value
   }
 
   get disposed(): boolean {
-    return this.#handle === undefined
+    return this.#value === undefined
   }
 
   /** The number of elements. */
@@ -103,6 +119,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       throw new ShapeError('requiresGrad: expected a leaf but received the result of an op; detach() it first')
     }
     if (value === this.requiresGrad) return
+    // Rules bring the gradient of a deferred norm behind its ReLU: right for the norm, not for a leaf.
+    if (value && !this.disposed) void this.handle
     this.edge = value ? { accumulate: gradient => this.#accumulate(gradient) } : undefined
   }
 
@@ -167,7 +185,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     if (gradient !== undefined && gradient.device !== this.device) {
       throw new DeviceError(`backward: expected a gradient on ${this.device} but received one on ${gradient.device}`)
     }
-    void this.handle // throws when this tensor, and with it the tape, was disposed of
+    this.#live() // throws when this tensor, and with it the tape, was disposed of
     backward(this.edge, gradient ? native.tensorRetain(gradient.handle) : this.#ones())
   }
 
@@ -217,9 +235,11 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   /** Frees the memory (when no other tensor shares it) and the gradient. Twice is allowed. */
   dispose(): void {
-    if (this.#handle === undefined) return
-    native.tensorDispose(this.#handle)
-    this.#handle = undefined
+    const value = this.#value
+    if (value === undefined) return
+    this.#value = undefined
+    if (value instanceof DeferredNorm) value.dispose()
+    else native.tensorDispose(value)
     this.owner?.delete(this)
     if (this.edge instanceof Node) this.edge.drop()
     this.grad?.dispose()

@@ -72,6 +72,7 @@ void define(Napi::Object& exports, const char* name) {
 // One per op, in <op>.cc.
 void define_tensor(Napi::Object& exports);
 void define_device(Napi::Object& exports);
+void define_device_info(Napi::Object& exports);
 void define_add(Napi::Object& exports);
 void define_avg_pool2d(Napi::Object& exports);
 void define_batch_norm2d(Napi::Object& exports);

@@ -1,4 +1,5 @@
-// batch_norm2d: batch normalisation (core/batch_norm2d.h). Checked in test/kernels/batch-norm2d.test.ts.
+// batch_norm2d: batch normalisation, step by step (core/batch_norm2d.h). A norm is one tensor [4, C] (mean, invStd,
+// gamma, beta), statistics one [2, C] (mean, var). Checked in test/kernels/batch-norm2d.test.ts.
 #include "core/batch_norm2d.h"
 
 #include "binding/addon.h"
@@ -17,99 +18,120 @@ BatchNorm2dParams batch_norm2d_params(const char* op, const Params& p) {
   return result;
 }
 
-// The channels of x [.., C].
-Shape channels_of(const char* op, const Tensor& x) {
+// C of x [.., C].
+int64_t channels_of(const char* op, const Tensor& x) {
   if (x.shape.rank() < 2) {
     throw Error(
         ErrorCode::kShape,
         std::string(op) + ": expected x [.., C] with at least two dimensions but received x " + x.shape.to_string());
   }
-  return {x.shape[x.shape.rank() - 1]};
+  return x.shape[x.shape.rank() - 1];
 }
 
-// batchNorm2dForward(x, gamma, beta, runningMean, runningVar, { training, momentum, epsilon })
-// -> { y, mean, invStd }; in training runningMean and runningVar are updated in place.
-Napi::Value batch_norm2d_forward(const Napi::CallbackInfo& info) {
+// batchNorm2dStatistics(x) -> statistics [2, C]
+Napi::Value batch_norm2d_statistics(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "batchNorm2d");
+  const Tensor x = args.tensor(0, "x");
+  args.floating({{"x", &x}});
+  const Tensor statistics = Arguments::beside(x, {2, channels_of(args.op(), x)});
+  if (statistics.empty()) return args.handle(statistics);
+  x.device().submit([x = x.input(), statistics = statistics.output()](Backend& backend) {
+    backend.batch_norm2d_statistics(x, statistics_of(statistics));
+  });
+  return args.handle(statistics);
+}
+
+// batchNorm2dPrepare(x, gamma, beta, runningMean, runningVar, { training, momentum, epsilon }, statistics?) -> norm [4,
+// C] In training the statistics are needed, and runningMean and runningVar are updated in place. x is not read: its
+// shape tells that there is something to train on.
+Napi::Value batch_norm2d_prepare(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
   const BatchNorm2dParams p = batch_norm2d_params(args.op(), args.params(5));
   const Tensor x = args.tensor(0, "x"), gamma = args.tensor(1, "gamma"), beta = args.tensor(2, "beta");
   const Tensor running_mean = args.tensor(3, "runningMean"), running_var = args.tensor(4, "runningVar");
   args.floating(
       {{"x", &x}, {"gamma", &gamma}, {"beta", &beta}, {"runningMean", &running_mean}, {"runningVar", &running_var}});
-  const Shape channels = channels_of(args.op(), x);
-  args.shaped({"gamma", &gamma}, channels);
-  args.shaped({"beta", &beta}, channels);
-  args.shaped({"runningMean", &running_mean}, channels);
-  args.shaped({"runningVar", &running_var}, channels);
+  const int64_t C = channels_of(args.op(), x);
+  args.shaped({"gamma", &gamma}, {C});
+  args.shaped({"beta", &beta}, {C});
+  args.shaped({"runningMean", &running_mean}, {C});
+  args.shaped({"runningVar", &running_var}, {C});
+  Input statistics;
   if (p.training) {
-    const auto others = {Arguments::Named{"x", &x}, {"gamma", &gamma}, {"beta", &beta}};
+    const Tensor given = args.tensor(6, "statistics");
+    args.floating({{"x", &x}, {"statistics", &given}});
+    args.shaped({"statistics", &given}, {2, C});
+    statistics = given.input();
+    const auto others = {Arguments::Named{"x", &x}, {"gamma", &gamma}, {"beta", &beta}, {"statistics", &given}};
     args.separate({"runningMean", &running_mean}, others);
     args.separate({"runningVar", &running_var}, others);
     args.separate({"runningVar", &running_var}, {{"runningMean", &running_mean}});
+    if (x.shape.elements() == 0) {
+      throw Error(ErrorCode::kShape,
+                  "batchNorm2d: expected a batch with at least one value per channel to train on but "
+                  "received x " +
+                      x.shape.to_string());
+    }
   }
-  if (p.training && x.shape.elements() == 0) {
-    throw Error(ErrorCode::kShape,
-                "batchNorm2d: expected a batch with at least one value per channel to train on but "
-                "received x " +
-                    x.shape.to_string());
-  }
-  const Tensor y = Arguments::beside(x, x.shape), mean = Arguments::beside(x, channels),
-               inv_std = Arguments::beside(x, channels);
-  if (mean.empty()) return args.object({{"y", y}, {"mean", mean}, {"invStd", inv_std}});
-  x.device().submit([p, x = x.input(), gamma = gamma.input(), beta = beta.input(), running_mean = running_mean.output(),
-                     running_var = running_var.output(), y = y.output(), mean = mean.output(),
-                     inv_std = inv_std.output()](Backend& backend) {
-    backend.batch_norm2d_forward(p, x, gamma, beta, running_mean, running_var, y, mean, inv_std);
+  const Tensor norm = Arguments::beside(x, {4, C});
+  if (norm.empty()) return args.handle(norm);
+  x.device().submit([p, statistics, gamma = gamma.input(), beta = beta.input(), running_mean = running_mean.output(),
+                     running_var = running_var.output(), norm = norm.output()](Backend& backend) {
+    backend.batch_norm2d_prepare(p, statistics, gamma, beta, running_mean, running_var, norm);
   });
-  return args.object({{"y", y}, {"mean", mean}, {"invStd", inv_std}});
+  return args.handle(norm);
 }
 
-// batchNorm2dBackwardWeight(dy, x, mean, invStd) -> { gamma, beta }
+// batchNorm2dApply(x, norm, { relu }) -> y
+Napi::Value batch_norm2d_apply(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "batchNorm2d");
+  const bool relu = args.params(2).boolean("relu");
+  const Tensor x = args.tensor(0, "x"), norm = args.tensor(1, "norm");
+  args.floating({{"x", &x}, {"norm", &norm}});
+  args.shaped({"norm", &norm}, {4, channels_of(args.op(), x)});
+  const Tensor y = Arguments::beside(x, x.shape);
+  if (y.empty()) return args.handle(y);
+  x.device().submit([relu, x = x.input(), norm = norm.input(), y = y.output()](Backend& backend) {
+    backend.batch_norm2d_apply(x, norm_of(norm, relu), y);
+  });
+  return args.handle(y);
+}
+
+// batchNorm2dBackwardWeight(dy, x, norm, { relu }) -> { gamma, beta }
 Napi::Value batch_norm2d_backward_weight(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
-  const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), mean = args.tensor(2, "mean"),
-               inv_std = args.tensor(3, "invStd");
-  args.floating({{"dy", &dy}, {"x", &x}, {"mean", &mean}, {"invStd", &inv_std}});
-  const Shape channels = channels_of(args.op(), x);
+  const bool relu = args.params(3).boolean("relu");
+  const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), norm = args.tensor(2, "norm");
+  args.floating({{"dy", &dy}, {"x", &x}, {"norm", &norm}});
+  const int64_t C = channels_of(args.op(), x);
   args.shaped({"dy", &dy}, x.shape);
-  args.shaped({"mean", &mean}, channels);
-  args.shaped({"invStd", &inv_std}, channels);
-  const Tensor dgamma = Arguments::beside(x, channels), dbeta = Arguments::beside(x, channels);
+  args.shaped({"norm", &norm}, {4, C});
+  const Tensor dgamma = Arguments::beside(x, {C}), dbeta = Arguments::beside(x, {C});
   if (dgamma.empty()) return args.object({{"gamma", dgamma}, {"beta", dbeta}});
-  x.device().submit([dy = dy.input(), x = x.input(), mean = mean.input(), inv_std = inv_std.input(),
-                     dgamma = dgamma.output(), dbeta = dbeta.output()](Backend& backend) {
-    backend.batch_norm2d_backward_weight(dy, x, mean, inv_std, dgamma, dbeta);
+  x.device().submit([relu, dy = dy.input(), x = x.input(), norm = norm.input(), dgamma = dgamma.output(),
+                     dbeta = dbeta.output()](Backend& backend) {
+    backend.batch_norm2d_backward_weight(dy, x, norm_of(norm, relu), {dgamma, dbeta});
   });
   return args.object({{"gamma", dgamma}, {"beta", dbeta}});
 }
 
-// batchNorm2dBackwardInput(dy, x, gamma, mean, invStd, dgamma, dbeta, { training, momentum, epsilon })
+// batchNorm2dBackwardInput(dy, x, norm, dgamma, dbeta, { relu, training }) -> dx
 Napi::Value batch_norm2d_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
-  const BatchNorm2dParams p = batch_norm2d_params(args.op(), args.params(7));
-  const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), gamma = args.tensor(2, "gamma"),
-               mean = args.tensor(3, "mean"), inv_std = args.tensor(4, "invStd"), dgamma = args.tensor(5, "dgamma"),
-               dbeta = args.tensor(6, "dbeta");
-  args.floating({{"dy", &dy},
-                 {"x", &x},
-                 {"gamma", &gamma},
-                 {"mean", &mean},
-                 {"invStd", &inv_std},
-                 {"dgamma", &dgamma},
-                 {"dbeta", &dbeta}});
-  const Shape channels = channels_of(args.op(), x);
+  const bool relu = args.params(5).boolean("relu"), training = args.params(5).boolean("training");
+  const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), norm = args.tensor(2, "norm"),
+               dgamma = args.tensor(3, "dgamma"), dbeta = args.tensor(4, "dbeta");
+  args.floating({{"dy", &dy}, {"x", &x}, {"norm", &norm}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
+  const int64_t C = channels_of(args.op(), x);
   args.shaped({"dy", &dy}, x.shape);
-  for (const Arguments::Named& named :
-       {Arguments::Named{"gamma", &gamma}, Arguments::Named{"mean", &mean}, Arguments::Named{"invStd", &inv_std},
-        Arguments::Named{"dgamma", &dgamma}, Arguments::Named{"dbeta", &dbeta}}) {
-    args.shaped(named, channels);
-  }
+  args.shaped({"norm", &norm}, {4, C});
+  args.shaped({"dgamma", &dgamma}, {C});
+  args.shaped({"dbeta", &dbeta}, {C});
   const Tensor dx = Arguments::beside(x, x.shape);
   if (dx.empty()) return args.handle(dx);
-  x.device().submit([p, dy = dy.input(), x = x.input(), gamma = gamma.input(), mean = mean.input(),
-                     inv_std = inv_std.input(), dgamma = dgamma.input(), dbeta = dbeta.input(),
-                     dx = dx.output()](Backend& backend) {
-    backend.batch_norm2d_backward_input(p, dy, x, gamma, mean, inv_std, dgamma, dbeta, dx);
+  x.device().submit([relu, training, dy = dy.input(), x = x.input(), norm = norm.input(), dgamma = dgamma.input(),
+                     dbeta = dbeta.input(), dx = dx.output()](Backend& backend) {
+    backend.batch_norm2d_backward_input(dy, {x, norm_of(norm, relu), dgamma, dbeta, training}, dx);
   });
   return args.handle(dx);
 }
@@ -117,7 +139,9 @@ Napi::Value batch_norm2d_backward_input(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void define_batch_norm2d(Napi::Object& exports) {
-  define<batch_norm2d_forward>(exports, "batchNorm2dForward");
+  define<batch_norm2d_statistics>(exports, "batchNorm2dStatistics");
+  define<batch_norm2d_prepare>(exports, "batchNorm2dPrepare");
+  define<batch_norm2d_apply>(exports, "batchNorm2dApply");
   define<batch_norm2d_backward_weight>(exports, "batchNorm2dBackwardWeight");
   define<batch_norm2d_backward_input>(exports, "batchNorm2dBackwardInput");
 }

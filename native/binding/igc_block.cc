@@ -1,4 +1,5 @@
-// igc_block: the interleaved group convolution (core/igc_block.h). Checked in test/kernels/igc-block.test.ts.
+// igc_block: the interleaved group convolution, with the norms around it (core/igc_block.h, core/batch_norm2d.h).
+// Checked in test/kernels/igc-block.test.ts.
 #include "core/igc_block.h"
 
 #include "binding/addon.h"
@@ -11,70 +12,109 @@ IgcBlockParams igc_block_params(const Params& p) {
   return {p.integer("primaryPartitions"), p.integer("secondaryPartitions"), p.integer("stride"), p.integer("padding")};
 }
 
-// igcBlockForward(x, primaryWeight, secondaryWeight, { primaryPartitions, secondaryPartitions, stride, padding })
-// -> { z, y }: z is the output of the primary convolution.
+// The norm [4, C] that was given for a tensor, as a backend takes it: by pointer, null for none.
+class OptionalNorm {
+ public:
+  OptionalNorm(const Arguments& args, const std::optional<Tensor>& rows, const char* name, const Tensor& x, bool relu) {
+    if (!rows) return;
+    args.floating({{"x", &x}, {name, &*rows}});
+    args.shaped({name, &*rows}, {4, x.shape[3]});
+    norm_ = norm_of(rows->input(), relu);
+  }
+  const Norm* pointer() const { return norm_ ? &*norm_ : nullptr; }
+
+ private:
+  std::optional<Norm> norm_;
+};
+
+// igcBlockForward(x, primaryWeight, secondaryWeight,
+//   { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics }, xNorm?) -> { y, statistics? }
+// xNorm [4, C], with its ReLU when xRelu, is applied to x first; statistics [2, K] are those of y.
 Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
-  const IgcBlockParams p = igc_block_params(args.params(3));
+  const Params params = args.params(3);
+  const IgcBlockParams p = igc_block_params(params);
+  const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics");
   const Tensor x = args.tensor(0, "x"), wp = args.tensor(1, "primaryWeight"), ws = args.tensor(2, "secondaryWeight");
+  const std::optional<Tensor> x_rows = args.optional_tensor(4, "xNorm");
   args.floating({{"x", &x}, {"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   const Shape output = conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape));
-  const Tensor z = Arguments::beside(x, output), y = Arguments::beside(x, output);
-  x.device().submit([p, x = x.input(), wp = wp.input(), ws = ws.input(), z = z.output(),
-                     y = y.output()](Backend& backend) { backend.igc_block_forward(p, x, wp, ws, z, y); });
-  return args.object({{"z", z}, {"y", y}});
-}
-
-// igcBlockBackwardInput(dy, primaryWeight, secondaryWeight, { …, shape, needsInput }) -> { dz, dx? }
-// shape is that of x; dz, the gradient of z, is what igcBlockBackwardWeight needs; dx is there when needsInput.
-Napi::Value igc_block_backward_input(const Napi::CallbackInfo& info) {
-  const Arguments args(info, "igcBlock");
-  const IgcBlockParams p = igc_block_params(args.params(3));
-  const Shape x_shape = args.params(3).shape("shape");
-  const bool needs_input = args.params(3).boolean("needsInput");
-  const Tensor dy = args.tensor(0, "dy"), wp = args.tensor(1, "primaryWeight"), ws = args.tensor(2, "secondaryWeight");
-  args.floating({{"dy", &dy}, {"primaryWeight", &wp}, {"secondaryWeight", &ws}});
-  args.shaped({"dy", &dy}, conv2d_output(igc_block_sizes(args.op(), p, x_shape, wp.shape, ws.shape)));
-  const Tensor dz = Arguments::beside(dy, dy.shape);
-  if (!needs_input) {
-    dy.device().submit([p, dy = dy.input(), wp = wp.input(), ws = ws.input(), dz = dz.output(),
-                        none = Output{nullptr, dy.dtype, x_shape}](Backend& backend) {
-      backend.igc_block_backward_input(p, dy, wp, ws, dz, none);
+  const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
+  const Tensor y = Arguments::beside(x, output);
+  if (!needs_statistics) {
+    x.device().submit([p, x_norm, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output()](Backend& backend) {
+      backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, nullptr);
     });
-    return args.object({{"dz", dz}});
+    return args.object({{"y", y}});
   }
-  const Tensor dx = Arguments::beside(dy, x_shape);
-  dy.device().submit([p, dy = dy.input(), wp = wp.input(), ws = ws.input(), dz = dz.output(),
-                      dx = dx.output()](Backend& backend) { backend.igc_block_backward_input(p, dy, wp, ws, dz, dx); });
-  return args.object({{"dz", dz}, {"dx", dx}});
+  const Tensor statistics = Arguments::beside(x, {2, output[3]});
+  x.device().submit([p, x_norm, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output(),
+                     rows = statistics.output()](Backend& backend) {
+    const BatchStatistics y_statistics = statistics_of(rows);
+    backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, &y_statistics);
+  });
+  return args.object({{"y", y}, {"statistics", statistics}});
 }
 
-// igcBlockBackwardWeight(dy, dz, x, z, { …, primaryShape, secondaryShape }) -> { primary, secondary }
-Napi::Value igc_block_backward_weight(const Napi::CallbackInfo& info) {
+// The gradient of a batch norm of y that was not carried out: all of yNorm, y, dgamma, dbeta, or none of them.
+std::optional<NormGradient> norm_gradient(const Arguments& args, const Params& params, const Tensor& dy) {
+  const std::optional<Tensor> rows = args.optional_tensor(6, "yNorm");
+  const bool relu = params.boolean("yRelu"), training = params.boolean("yTraining");
+  if (!rows) return std::nullopt;
+  const Tensor y = args.tensor(7, "y"), dgamma = args.tensor(8, "dgamma"), dbeta = args.tensor(9, "dbeta");
+  args.floating({{"dy", &dy}, {"yNorm", &*rows}, {"y", &y}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
+  const int64_t K = dy.shape[3];
+  args.shaped({"y", &y}, dy.shape);
+  args.shaped({"yNorm", &*rows}, {4, K});
+  args.shaped({"dgamma", &dgamma}, {K});
+  args.shaped({"dbeta", &dbeta}, {K});
+  return NormGradient{y.input(), norm_of(rows->input(), relu), dgamma.input(), dbeta.input(), training};
+}
+
+// igcBlockBackward(dy, x, primaryWeight, secondaryWeight,
+//   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary }, xNorm?, yNorm?, y?, dgamma?, dbeta?)
+// -> { dx?, primary?, secondary?, gamma?, beta? }
+// With yNorm, dy is the gradient behind the batch norm of y, whose own sums are dgamma and dbeta. gamma and beta are
+// the gradients of xNorm's, there when dx is and x has a norm.
+Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
   const Params params = args.params(4);
   const IgcBlockParams p = igc_block_params(params);
-  const Shape wp_shape = params.shape("primaryShape"), ws_shape = params.shape("secondaryShape");
-  const Tensor dy = args.tensor(0, "dy"), dz = args.tensor(1, "dz"), x = args.tensor(2, "x"), z = args.tensor(3, "z");
-  args.floating({{"dy", &dy}, {"dz", &dz}, {"x", &x}, {"z", &z}});
-  const Shape output = conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp_shape, ws_shape));
-  for (const auto& [name, tensor] : {Arguments::Named{"dy", &dy}, Arguments::Named{"dz", &dz}, {"z", &z}}) {
-    args.shaped({name, tensor}, output);
-  }
-  const Tensor primary_dw = Arguments::beside(x, wp_shape), secondary_dw = Arguments::beside(x, ws_shape);
-  x.device().submit([p, dy = dy.input(), dz = dz.input(), x = x.input(), z = z.input(), dwp = primary_dw.output(),
-                     dws = secondary_dw.output()](Backend& backend) {
-    backend.igc_block_backward_weight(p, dy, dz, x, z, dwp, dws);
+  const bool x_relu = params.boolean("xRelu"), needs_input = params.boolean("needsInput"),
+             needs_primary = params.boolean("needsPrimary"), needs_secondary = params.boolean("needsSecondary");
+  const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), wp = args.tensor(2, "primaryWeight"),
+               ws = args.tensor(3, "secondaryWeight");
+  const std::optional<Tensor> x_rows = args.optional_tensor(5, "xNorm");
+  args.floating({{"dy", &dy}, {"x", &x}, {"primaryWeight", &wp}, {"secondaryWeight", &ws}});
+  args.shaped({"dy", &dy}, conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape)));
+  const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
+  const std::optional<NormGradient> y_norm = norm_gradient(args, params, dy);
+
+  std::vector<std::pair<const char*, Tensor>> made;
+  const auto output = [&](bool needed, const char* name, const Shape& shape) {
+    if (!needed) return Output{nullptr, x.dtype, shape};
+    made.emplace_back(name, Arguments::beside(x, shape));
+    return made.back().second.output();
+  };
+  const Output dx = output(needs_input, "dx", x.shape), primary_dw = output(needs_primary, "primary", wp.shape),
+               secondary_dw = output(needs_secondary, "secondary", ws.shape);
+  const bool needs_sums = needs_input && x_rows.has_value();
+  const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};
+  x.device().submit([p, x_norm, y_norm, needs_sums, sums, dy = dy.input(), x = x.input(), wp = wp.input(),
+                     ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
+    backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm.pointer(), wp, ws, dx, primary_dw,
+                               secondary_dw, needs_sums ? &sums : nullptr);
   });
-  return args.object({{"primary", primary_dw}, {"secondary", secondary_dw}});
+  auto result = Napi::Object::New(args.env());
+  for (auto& [name, tensor] : made) result.Set(name, args.handle(std::move(tensor)));
+  return result;
 }
 
 }  // namespace
 
 void define_igc_block(Napi::Object& exports) {
   define<igc_block_forward>(exports, "igcBlockForward");
-  define<igc_block_backward_input>(exports, "igcBlockBackwardInput");
-  define<igc_block_backward_weight>(exports, "igcBlockBackwardWeight");
+  define<igc_block_backward>(exports, "igcBlockBackward");
 }
 
 }  // namespace igcnet::binding

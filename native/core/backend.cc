@@ -21,6 +21,9 @@ void Backend::random_uniform(const RandomParams&, const Output&) { unsupported("
 void Backend::random_normal(const RandomParams&, const Output&) { unsupported("random_normal"); }
 
 void Backend::add_forward(const Input&, const Input&, const Output&) { unsupported("add_forward"); }
+void Backend::add_relu_forward(const Input&, const Norm*, const Input&, const Norm*, const Output&) {
+  unsupported("add_relu_forward");
+}
 void Backend::relu_forward(const Input&, const Output&) { unsupported("relu_forward"); }
 void Backend::relu_backward_input(const Input&, const Input&, const Output&) { unsupported("relu_backward_input"); }
 
@@ -39,29 +42,26 @@ void Backend::reorder_backward_input(const ReorderParams&, const Input&, const O
   unsupported("reorder_backward_input");
 }
 
-void Backend::igc_block_forward(const IgcBlockParams&, const Input&, const Input&, const Input&, const Output&,
-                                const Output&) {
+void Backend::igc_block_forward(const IgcBlockParams&, const Input&, const Norm*, const Input&, const Input&,
+                                const Output&, const BatchStatistics*) {
   unsupported("igc_block_forward");
 }
-void Backend::igc_block_backward_input(const IgcBlockParams&, const Input&, const Input&, const Input&, const Output&,
-                                       const Output&) {
-  unsupported("igc_block_backward_input");
-}
-void Backend::igc_block_backward_weight(const IgcBlockParams&, const Input&, const Input&, const Input&, const Input&,
-                                        const Output&, const Output&) {
-  unsupported("igc_block_backward_weight");
+void Backend::igc_block_backward(const IgcBlockParams&, const Input&, const NormGradient*, const Input&, const Norm*,
+                                 const Input&, const Input&, const Output&, const Output&, const Output&,
+                                 const NormWeights*) {
+  unsupported("igc_block_backward");
 }
 
-void Backend::batch_norm2d_forward(const BatchNorm2dParams&, const Input&, const Input&, const Input&, const Output&,
-                                   const Output&, const Output&, const Output&, const Output&) {
-  unsupported("batch_norm2d_forward");
+void Backend::batch_norm2d_statistics(const Input&, const BatchStatistics&) { unsupported("batch_norm2d_statistics"); }
+void Backend::batch_norm2d_prepare(const BatchNorm2dParams&, const Input&, const Input&, const Input&, const Output&,
+                                   const Output&, const Output&) {
+  unsupported("batch_norm2d_prepare");
 }
-void Backend::batch_norm2d_backward_weight(const Input&, const Input&, const Input&, const Input&, const Output&,
-                                           const Output&) {
+void Backend::batch_norm2d_apply(const Input&, const Norm&, const Output&) { unsupported("batch_norm2d_apply"); }
+void Backend::batch_norm2d_backward_weight(const Input&, const Input&, const Norm&, const NormWeights&) {
   unsupported("batch_norm2d_backward_weight");
 }
-void Backend::batch_norm2d_backward_input(const BatchNorm2dParams&, const Input&, const Input&, const Input&,
-                                          const Input&, const Input&, const Input&, const Input&, const Output&) {
+void Backend::batch_norm2d_backward_input(const Input&, const NormGradient&, const Output&) {
   unsupported("batch_norm2d_backward_input");
 }
 

@@ -5,6 +5,7 @@
 // Floating tensors of one call share one dtype, T: f32 or f64 (f64 only on `reference`).
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/batch_norm2d.h"
@@ -19,10 +20,20 @@
 
 namespace igcnet {
 
+// With what a backend computes, for reports.
+struct BackendInfo {
+  std::string simd = "none";  // instruction set in use: avx512, avx2, neon, baseline; none: plain loops
+  int f32_lanes = 1;          // floats in a vector
+  int threads = 1;
+  std::string onednn;  // its version; empty: not used
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
+  // Called on the thread that runs the ops. The default is that of plain loops on one thread.
+  virtual BackendInfo info() const { return {}; }
   // Whether ops compute in this floating type; i32 and u8 are carried by every device.
   virtual bool supports(DType dtype) const = 0;
   // Threads used by the ops that follow; called on the thread that runs the ops.
@@ -38,6 +49,9 @@ class Backend {
   virtual void random_normal(const RandomParams& p, const Output& y);
 
   virtual void add_forward(const Input& a, const Input& b, const Output& y);
+  // y = relu(a_norm(a) + b_norm(b)); a norm may be null: then a or b as it is. Backwards relu_backward_input.
+  virtual void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
+                                const Output& y);
   virtual void relu_forward(const Input& x, const Output& y);
   // dx = y > 0 ? dy : 0
   virtual void relu_backward_input(const Input& dy, const Input& y, const Output& dx);
@@ -49,28 +63,35 @@ class Backend {
   virtual void reorder_forward(const ReorderParams& p, const Input& x, const Output& y);
   virtual void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx);
 
-  // z is the output of the primary convolution, kept for the backward directions; dz its gradient.
-  virtual void igc_block_forward(const IgcBlockParams& p, const Input& x, const Input& primary_weight,
-                                 const Input& secondary_weight, const Output& z, const Output& y);
-  // dx may have a null data pointer: then only dz is computed.
-  virtual void igc_block_backward_input(const IgcBlockParams& p, const Input& dy, const Input& primary_weight,
-                                        const Input& secondary_weight, const Output& dz, const Output& dx);
-  virtual void igc_block_backward_weight(const IgcBlockParams& p, const Input& dy, const Input& dz, const Input& x,
-                                         const Input& z, const Output& primary_dw, const Output& secondary_dw);
+  // y = igc_block(x_norm(x)); x_norm null: of x itself. The padding is 0 behind the norm. y_statistics, null: not
+  // wanted, receives mean and biased variance of y (NaN of an empty batch).
+  virtual void igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
+                                 const Input& primary_weight, const Input& secondary_weight, const Output& y,
+                                 const BatchStatistics* y_statistics);
+  // The gradient of y is dy, or, with dy_norm, batch_norm2d_backward_input of dy and dy_norm (whose x is y). Each of
+  // dx, primary_dw and secondary_dw is left out when its data is null. dx is the gradient of x_norm(x); when x_norm has
+  // a ReLU, dx is 0 where that is 0 (as batch_norm2d_backward_input would make it anyway). x_norm_gradients, null: not
+  // wanted (then, and without x_norm or dx), receives the sums of batch_norm2d_backward_weight(dx, x, x_norm).
+  virtual void igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
+                                  const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
+                                  const Output& dx, const Output& primary_dw, const Output& secondary_dw,
+                                  const NormWeights* x_norm_gradients);
 
-  // gamma, beta, running_mean, running_var, mean, inv_std: [C]. In training running_* are updated. mean and inv_std
-  // receive the statistics that were used, in both modes.
-  virtual void batch_norm2d_forward(const BatchNorm2dParams& p, const Input& x, const Input& gamma, const Input& beta,
-                                    const Output& running_mean, const Output& running_var, const Output& y,
-                                    const Output& mean, const Output& inv_std);
-  // dgamma = sum dy * (x - mean) * inv_std; dbeta = sum dy.
-  virtual void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Input& mean, const Input& inv_std,
-                                            const Output& dgamma, const Output& dbeta);
-  // training: dx = gamma * inv_std * (dy - (dbeta + (x - mean) * inv_std * dgamma) / count), count = elements / C;
-  // inference: dx = gamma * inv_std * dy.
-  virtual void batch_norm2d_backward_input(const BatchNorm2dParams& p, const Input& dy, const Input& x,
-                                           const Input& gamma, const Input& mean, const Input& inv_std,
-                                           const Input& dgamma, const Input& dbeta, const Output& dx);
+  // Mean and biased variance of each channel; NaN of an empty batch.
+  virtual void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics);
+  // norm [4, C] (rows mean, inv_std, gamma, beta) from statistics [2, C] (rows mean, var), with which the running ones
+  // are updated, in training; from the running ones (and statistics has null data) in inference.
+  virtual void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma,
+                                    const Input& beta, const Output& running_mean, const Output& running_var,
+                                    const Output& norm);
+  // y = norm(x), with its ReLU.
+  virtual void batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y);
+  // dgamma = sum dv * (x - mean) * inv_std; dbeta = sum dv, with dv = dy behind the ReLU of the norm.
+  virtual void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Norm& norm,
+                                            const NormWeights& gradients);
+  // training: dx = gamma * inv_std * (dv - (dbeta + (x - mean) * inv_std * dgamma) / count), count = elements / C;
+  // inference: dx = gamma * inv_std * dv. gradient.x is x.
+  virtual void batch_norm2d_backward_input(const Input& dy, const NormGradient& gradient, const Output& dx);
 
   virtual void avg_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y);
   virtual void avg_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Output& dx);

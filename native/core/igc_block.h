@@ -6,8 +6,12 @@
 //   y[l'*M + m] = sum over l < L of ws[m*L + l', l] * z[l*M + m]
 // When K != L*M (QUIRK: the authors' resnet_igc where the width changes has M = C/L, not K/L) they do not,
 // and the four-step form above is the definition.
+// Batch norm around it costs no pass where a backend fuses it: x may be given with a norm that the op applies as it
+// reads, mean and variance of y may be asked for with it, and backwards dy may be a gradient of a batch norm that is
+// carried out as it is read (core/batch_norm2d.h, core/backend.h). z and dz are never outputs: backward makes z again.
 #pragma once
 
+#include "core/batch_norm2d.h"
 #include "core/conv2d.h"
 #include "core/tensor.h"
 

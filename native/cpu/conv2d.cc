@@ -14,7 +14,7 @@ void CpuBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Inp
   if (Dense::takes(z)) {
     dense_.conv_forward(z, x.as<float>(), w.as<float>(), y.as<float>());
   } else {
-    group_conv_forward(z, x.as<float>(), w.as<float>(), y.as<float>(), group_);
+    plans_.of(z, 0).forward({.x = x.as<float>(), .primary_weight = w.as<float>(), .y = y.as<float>()}, group_);
   }
 }
 
@@ -24,7 +24,7 @@ void CpuBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, c
   if (Dense::takes(z)) {
     dense_.conv_backward_input(z, dy.as<float>(), w.as<float>(), dx.as<float>());
   } else {
-    group_conv_backward_input(z, dy.as<float>(), w.as<float>(), dx.as<float>(), group_);
+    plans_.of(z, 0).backward({.dy = dy.as<float>(), .primary_weight = w.as<float>(), .dx = dx.as<float>()}, group_);
   }
 }
 
@@ -35,7 +35,7 @@ void CpuBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, 
   } else if (Dense::takes(z)) {
     dense_.conv_backward_weight(z, dy.as<float>(), x.as<float>(), dw.as<float>());
   } else {
-    group_conv_backward_weight(z, dy.as<float>(), x.as<float>(), dw.as<float>(), group_);
+    plans_.of(z, 0).backward({.dy = dy.as<float>(), .x = x.as<float>(), .primary_dw = dw.as<float>()}, group_);
   }
 }
 

@@ -14,6 +14,7 @@ namespace igcnet {
 class CpuBackend : public Backend {
  public:
   std::string_view name() const override { return "cpu"; }
+  BackendInfo info() const override;
   bool supports(DType dtype) const override { return dtype == DType::kF32; }
   void set_threads(int threads) override;
 
@@ -24,6 +25,8 @@ class CpuBackend : public Backend {
   void random_normal(const RandomParams& p, const Output& y) override;
 
   void add_forward(const Input& a, const Input& b, const Output& y) override;
+  void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
+                        const Output& y) override;
   void relu_forward(const Input& x, const Output& y) override;
   void relu_backward_input(const Input& dy, const Input& y, const Output& dx) override;
 
@@ -34,21 +37,20 @@ class CpuBackend : public Backend {
   void reorder_forward(const ReorderParams& p, const Input& x, const Output& y) override;
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;
 
-  void igc_block_forward(const IgcBlockParams& p, const Input& x, const Input& primary_weight,
-                         const Input& secondary_weight, const Output& z, const Output& y) override;
-  void igc_block_backward_input(const IgcBlockParams& p, const Input& dy, const Input& primary_weight,
-                                const Input& secondary_weight, const Output& dz, const Output& dx) override;
-  void igc_block_backward_weight(const IgcBlockParams& p, const Input& dy, const Input& dz, const Input& x,
-                                 const Input& z, const Output& primary_dw, const Output& secondary_dw) override;
+  void igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm, const Input& primary_weight,
+                         const Input& secondary_weight, const Output& y, const BatchStatistics* y_statistics) override;
+  void igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
+                          const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
+                          const Output& dx, const Output& primary_dw, const Output& secondary_dw,
+                          const NormWeights* x_norm_gradients) override;
 
-  void batch_norm2d_forward(const BatchNorm2dParams& p, const Input& x, const Input& gamma, const Input& beta,
-                            const Output& running_mean, const Output& running_var, const Output& y, const Output& mean,
-                            const Output& inv_std) override;
-  void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Input& mean, const Input& inv_std,
-                                    const Output& dgamma, const Output& dbeta) override;
-  void batch_norm2d_backward_input(const BatchNorm2dParams& p, const Input& dy, const Input& x, const Input& gamma,
-                                   const Input& mean, const Input& inv_std, const Input& dgamma, const Input& dbeta,
-                                   const Output& dx) override;
+  void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics) override;
+  void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma, const Input& beta,
+                            const Output& running_mean, const Output& running_var, const Output& norm) override;
+  void batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y) override;
+  void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Norm& norm,
+                                    const NormWeights& gradients) override;
+  void batch_norm2d_backward_input(const Input& dy, const NormGradient& gradient, const Output& dx) override;
 
   void avg_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) override;
   void avg_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Output& dx) override;
@@ -72,10 +74,27 @@ class CpuBackend : public Backend {
   void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) override;
 
  private:
-  Dense dense_;                     // oneDNN
-  GroupConvScratch group_;          // of the grouped convolutions and the secondary convolution
-  Scratch partial_, coefficients_;  // partial sums over chunks; what batch norm needs of each channel
-  Scratch permuted_, permuted_dy_;  // intermediate tensors of an igc_block with K != L*M
+  // igc_block where the permutations do not cancel.
+  void igc_block_composed_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
+                                  const Input& primary_weight, const Input& secondary_weight, const Output& y,
+                                  const BatchStatistics* y_statistics);
+  void igc_block_composed_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
+                                   const Input& x, const Norm* x_norm, const Input& primary_weight,
+                                   const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                   const Output& secondary_dw, const NormWeights* x_norm_gradients);
+  // batch_norm2d_backward_weight that also puts dv, dy behind the ReLU of the norm, in the place of dy.
+  void batch_norm2d_mask(const Output& dy, const Input& x, const Norm& norm, const NormWeights* gradients);
+  // Both of them; dv null: not wanted.
+  void sum_norm_gradient(const float* dy, float* dv, const Input& x, const Norm& norm, const NormWeights& gradients);
+
+  Dense dense_;                              // oneDNN
+  GroupConvPlans plans_;                     // of the grouped convolutions that were used lately
+  GroupConvScratch group_;                   // of the grouped convolutions and igc_block
+  Scratch partial_, counts_, coefficients_;  // sums over chunks and their rows; what a norm needs of each channel
+  Scratch norm_sums_;                        // sums over all rows, in double
+  Scratch permuted_, permuted_dy_, z_;       // intermediate tensors of an igc_block with K != L*M
+  Scratch applied_x_, true_dy_;              // its x and dy behind their norms
+  Scratch unwanted_;                         // weight gradients that were not asked for
 };
 
 }  // namespace igcnet

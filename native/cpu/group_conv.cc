@@ -1,231 +1,181 @@
-// The loops over rows around row_kernels.h. A task is one vector of output channels (a unit) and a block of rows of
-// the batch; it keeps the input rows that are still needed in a ring of row buffers.
+// How a layer is cut into bands and chunks, and its forward direction.
 #include "cpu/group_conv.h"
 
 #include <algorithm>
-#include <vector>
 
-#include "cpu/group_conv_plan.h"
+#include "cpu/expanded_rows.h"
 #include "cpu/parallel.h"
-#include "cpu/row_kernels.h"
+#include "cpu/thread_buffer.h"
 
 namespace igcnet {
 namespace {
 
-// The input rows of one unit, expanded (or gathered) into a ring of buffers when they are first asked for. The padding
-// in `buffer` is 0 before.
-class RowRing {
- public:
-  RowRing(const CorrelationPlan& plan, const float* x, float* buffer, const Unit& unit, const int32_t* table,
-          int64_t span)
-      : plan_(plan), x_(x + unit.input), buffer_(buffer), held_(static_cast<size_t>(plan.ring()), -1) {
-    row_.end = x + plan.N * plan.in_rows * plan.in_columns * plan.in_channels;
-    row_.pixel = plan.in_channels;
-    row_.runs = plan.runs.data();
-    row_.run_count = static_cast<int64_t>(plan.runs.size());
-    row_.inputs = plan.inputs;
-    row_.table = table;
-    row_.span = span;
-  }
+// Bands enough for many threads at small batches, and small enough for the L2 cache. At the border of two bands some
+// rows are worked on twice.
+int64_t count_bands(const Conv2dSizes& z) {
+  constexpr int64_t kTasks = 16, kBandFloats = 1 << 17, kFewestRows = 4;
+  const int64_t wanted = std::max((kTasks + z.N - 1) / std::max<int64_t>(z.N, 1),
+                                  (z.P * z.Q * std::max(z.K, z.C) + kBandFloats - 1) / kBandFloats);
+  return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, z.P / kFewestRows));
+}
 
-  // The row that `tap` reads in image n.
-  const float* row(int64_t n, const RowTap& tap) {
-    const int64_t wanted = n * plan_.in_rows + tap.in_row;
-    float* buffer = buffer_ + tap.slot * plan_.row_floats();
-    int64_t& held = held_[static_cast<size_t>(tap.slot)];
-    if (held != wanted) {
-      row_.x = x_ + wanted * plan_.in_columns * plan_.in_channels;
-      row_.out = buffer;
-      if (plan_.wide) {
-        gather_row(row_);
-      } else {
-        expand_row(row_);
-      }
-      held = wanted;
+// Rows of about 64 pixels: long enough for the loops, and short enough to stay in the L1 or L2 cache.
+int64_t count_chunk_rows(int64_t columns) {
+  constexpr int64_t kPixels = 64;
+  return std::max<int64_t>(1, kPixels / std::max<int64_t>(columns, 1));
+}
+
+}  // namespace
+
+GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
+    : sizes_(sizes),
+      secondary_partitions_(secondary_partitions),
+      forward_(plan_correlation(Direction::kForward, sizes)),
+      backward_(plan_correlation(Direction::kBackwardInput, sizes)),
+      secondary_(secondary_partitions == 0 ? 1 : sizes.G, std::max<int64_t>(secondary_partitions, 1)),
+      bands_per_image_(count_bands(sizes)),
+      chunk_rows_(std::min(count_chunk_rows(sizes.Q), most_rows())),
+      dx_chunk_rows_(count_chunk_rows(sizes.W)),
+      ring_(forward_.most_rows_under(chunk_rows_)),
+      dz_ring_(backward_.most_rows_under(dx_chunk_rows_)) {}
+
+const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_partitions) {
+  constexpr size_t kMostPlans = 256;
+  const Key key = {z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.stride, z.padding, secondary_partitions};
+  if (plans_.size() >= kMostPlans && plans_.count(key) == 0) plans_.clear();
+  return plans_.try_emplace(key, z, secondary_partitions).first->second;
+}
+
+GroupConv::Band GroupConv::band(int64_t task) const {
+  const int64_t image = task / bands_per_image_, b = task % bands_per_image_;
+  return {image, sizes_.P * b / bands_per_image_, sizes_.P * (b + 1) / bands_per_image_};
+}
+
+void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, ExpandedRows& rows,
+                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
+  const RowTap* taps = plan.taps_of(out_row);
+  const int64_t count = plan.taps_of(out_row + 1) - taps;
+  for (int64_t i = 0; i < count; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
+  for (const Phase& phase : plan.phases) {
+    const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
+    for (int64_t i = 0; i < count; ++i) {
+      pointers.phase_x[i] = pointers.x[i] + phase.first_in * plan.column;
+      pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.lanes;
     }
-    return buffer;
-  }
-
- private:
-  const CorrelationPlan& plan_;
-  const float* x_;
-  float* buffer_;
-  std::vector<int64_t> held_;
-  ExpandRow row_;
-};
-
-// The expansion tables of all units of a plan.
-struct Tables {
-  std::vector<int32_t> entries;
-  std::vector<int64_t> spans;
-  int64_t size;
-
-  explicit Tables(const CorrelationPlan& plan) : size(plan.wide ? 0 : plan.inputs * plan.lanes) {
-    entries.resize(plan.units.size() * static_cast<size_t>(size));
-    for (size_t u = 0; u < plan.units.size(); ++u) {
-      spans.push_back(size == 0 ? 0 : plan.expansion_table(plan.units[u], of(u)));
-    }
-  }
-  int32_t* of(size_t unit) { return entries.data() + static_cast<int64_t>(unit) * size; }
-};
-
-int64_t range_start(int64_t n, int64_t parts, int64_t part) { return n / parts * part + std::min(part, n % parts); }
-
-class Correlation {
- public:
-  Correlation(Direction direction, const Conv2dSizes& sizes)
-      : plan_(plan_correlation(direction, sizes)), tables_(plan_) {}
-
-  void run(const float* x, const float* w, float* y, GroupConvScratch& scratch) {
-    const int64_t units = static_cast<int64_t>(plan_.units.size()), rows = plan_.N * plan_.out_rows;
-    if (rows == 0) return;
-    const int64_t blocks = row_blocks(plan_);
-    float* packed = scratch.weights.take<float>(static_cast<size_t>(units * plan_.unit_weights()));
-    const int64_t ring_floats = plan_.ring() * plan_.row_floats();
-    float* rings = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * ring_floats));
-    std::fill_n(rings, parallel_threads() * ring_floats, 0.0f);
-    constexpr int64_t kPackGrain = 1 << 14;  // weights: below this a team is slower than one thread
-    parallel_ranges(units, kPackGrain / plan_.unit_weights() + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) {
-        plan_.pack_weights(plan_.units[static_cast<size_t>(u)], w, packed + u * plan_.unit_weights());
-      }
-    });
-    parallel_tasks(blocks * units, [&](int64_t task, int thread) {
-      const int64_t u = task % units, block = task / units;
-      run_block(u, range_start(rows, blocks, block), range_start(rows, blocks, block + 1), x,
-                packed + u * plan_.unit_weights(), y, rings + thread * ring_floats);
-    });
-  }
-
- private:
-  void run_block(int64_t u, int64_t begin, int64_t end, const float* x, const float* packed, float* y, float* ring) {
-    const Unit& unit = plan_.units[static_cast<size_t>(u)];
-    RowRing rows(plan_, x, ring, unit, tables_.of(static_cast<size_t>(u)), tables_.spans[static_cast<size_t>(u)]);
-    std::vector<const float*> inputs, phase_inputs, phase_weights;
-    int64_t n = begin / plan_.out_rows, out_row = begin % plan_.out_rows;
-    for (int64_t row = begin; row < end; ++row, ++out_row) {
-      if (out_row == plan_.out_rows) {
-        out_row = 0;
-        ++n;
-      }
-      const RowTap* taps = plan_.taps_of(out_row);
-      const size_t tap_count = static_cast<size_t>(plan_.taps_of(out_row + 1) - taps);
-      inputs.clear();
-      for (size_t i = 0; i < tap_count; ++i) inputs.push_back(rows.row(n, taps[i]));
-      for (const Phase& phase : plan_.phases) {
-        phase_inputs.clear();
-        phase_weights.clear();
-        const int64_t depth = static_cast<int64_t>(phase.kernel_column.size()) * plan_.inputs;
-        for (size_t i = 0; i < tap_count && depth > 0; ++i) {
-          phase_inputs.push_back(inputs[i] + phase.first_in * plan_.inputs * plan_.element);
-          phase_weights.push_back(packed + (taps[i].kernel_row * plan_.S + phase.slot) * plan_.inputs * plan_.lanes);
-        }
-        correlate_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
-                       .rows = static_cast<int64_t>(phase_inputs.size()),
-                       .x = phase_inputs.data(),
-                       .w = phase_weights.data(),
-                       .depth = depth,
-                       .element = plan_.element,
-                       .step = phase.in_step * plan_.inputs * plan_.element,
-                       .count = phase.count,
-                       .y = y + (row * plan_.out_columns + phase.first_out) * plan_.out_channels + unit.channel,
-                       .y_step = phase.out_step * plan_.out_channels,
-                       .active = unit.active});
-      }
+    float* first = y + phase.first_out * y_step + unit.channel;
+    if (plan.way == Way::kRotate) {
+      rotate_row({.M = plan.inputs,
+                  .rows = columns == 0 ? 0 : count,
+                  .x = pointers.phase_x,
+                  .w = pointers.phase_w,
+                  .columns = columns,
+                  .column = plan.column,
+                  .step = phase.in_step * plan.column,
+                  .count = phase.count,
+                  .y = first,
+                  .y_step = phase.out_step * y_step,
+                  .active = unit.active,
+                  .rotation = plan.rotation.data()});
+    } else {
+      correlate_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                     .rows = columns == 0 ? 0 : count,
+                     .x = pointers.phase_x,
+                     .w = pointers.phase_w,
+                     .depth = columns * plan.inputs,
+                     .element = plan.element,
+                     .step = phase.in_step * plan.column,
+                     .count = phase.count,
+                     .y = first,
+                     .y_step = phase.out_step * y_step,
+                     .active = unit.active});
     }
   }
+}
 
-  CorrelationPlan plan_;
-  Tables tables_;
-};
+// Packs the weights of all units with the whole team.
+void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
+  constexpr int64_t kPackGrain = 1 << 14;  // weights: below this a team is slower than one thread
+  parallel_ranges(static_cast<int64_t>(plan.units.size()), kPackGrain / plan.unit_weights() + 1,
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t u = begin; u < end; ++u) {
+                      plan.pack_weights(plan.units[static_cast<size_t>(u)], w, packed + u * plan.unit_weights());
+                    }
+                  });
+}
 
-class WeightGradient {
- public:
-  explicit WeightGradient(const Conv2dSizes& sizes)
-      : plan_(plan_correlation(Direction::kForward, sizes)), tables_(plan_) {}
+namespace {
 
-  void run(const float* dy, const float* x, float* dw, GroupConvScratch& scratch) {
-    const int64_t units = static_cast<int64_t>(plan_.units.size()), rows = plan_.N * plan_.out_rows;
-    const int64_t size = plan_.unit_weights();
-    constexpr int64_t kMaxPartials = int64_t{1} << 23;  // floats, 32 MiB
-    const int64_t blocks = std::max<int64_t>(1, std::min(row_blocks(plan_), kMaxPartials / (units * size)));
-    float* partials = scratch.partials.take<float>(static_cast<size_t>(blocks * units * size));
-    const int64_t ring_floats = plan_.ring() * plan_.row_floats(), dy_floats = plan_.out_columns * plan_.lanes;
-    float* buffers = scratch.rows.take<float>(static_cast<size_t>(parallel_threads() * (ring_floats + dy_floats)));
-    std::fill_n(buffers, parallel_threads() * (ring_floats + dy_floats), 0.0f);
-    parallel_tasks(blocks * units, [&](int64_t task, int thread) {
-      const int64_t u = task % units, block = task / units;
-      float* sums = partials + task * size;
-      std::fill_n(sums, size, 0.0f);
-      float* buffer = buffers + thread * (ring_floats + dy_floats);
-      run_block(u, range_start(rows, blocks, block), range_start(rows, blocks, block + 1), dy, x, sums, buffer,
-                buffer + ring_floats);
-    });
-    constexpr int64_t kReduceGrain = 1 << 14;
-    parallel_ranges(units, kReduceGrain / (size * blocks) + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u) reduce(u, blocks, partials, dw);
-    });
+// The buffers of one thread.
+struct ForwardBuffers {
+  ExpandedRows x;
+  TapPointers pointers;
+  float *z, *tuples;
+
+  ForwardBuffers(const CorrelationPlan& plan, int64_t ring, bool normalise, int64_t z_floats, int64_t tuple_floats,
+                 ThreadBuffer memory, int64_t* used = nullptr)
+      : x(plan, ring, normalise, memory),
+        pointers(plan.R, memory),
+        z(memory.floats(z_floats)),
+        tuples(memory.floats(tuple_floats)) {
+    if (used != nullptr) *used = memory.used();
   }
-
- private:
-  void run_block(int64_t u, int64_t begin, int64_t end, const float* dy, const float* x, float* sums, float* ring,
-                 float* dy_row) {
-    const Unit& unit = plan_.units[static_cast<size_t>(u)];
-    RowRing rows(plan_, x, ring, unit, tables_.of(static_cast<size_t>(u)), tables_.spans[static_cast<size_t>(u)]);
-    int64_t n = begin / plan_.out_rows, out_row = begin % plan_.out_rows;
-    for (int64_t row = begin; row < end; ++row, ++out_row) {
-      if (out_row == plan_.out_rows) {
-        out_row = 0;
-        ++n;
-      }
-      pack_row(dy + row * plan_.out_columns * plan_.out_channels + unit.channel, plan_.out_channels, plan_.out_columns,
-               unit.active, dy_row);
-      for (const RowTap* tap = plan_.taps_of(out_row); tap < plan_.taps_of(out_row + 1); ++tap) {
-        weight_gradient_row({.loader = plan_.wide ? Loader::kTuple1 : Loader::kVector,
-                             .x = rows.row(n, *tap),
-                             .depth = plan_.S * plan_.inputs,
-                             .element = plan_.element,
-                             .step = plan_.phases[0].in_step * plan_.inputs * plan_.element,
-                             .count = plan_.out_columns,
-                             .dy = dy_row,
-                             .dw = sums + tap->kernel_row * plan_.S * plan_.inputs * plan_.lanes});
-      }
-    }
-  }
-
-  // Adds the partial sums of a unit in the order of the blocks, and puts them where dw has them.
-  void reduce(int64_t u, int64_t blocks, float* partials, float* dw) const {
-    const Unit& unit = plan_.units[static_cast<size_t>(u)];
-    const int64_t units = static_cast<int64_t>(plan_.units.size()), size = plan_.unit_weights();
-    float* sums = partials + u * size;
-    for (int64_t block = 1; block < blocks; ++block) {
-      const float* more = partials + (block * units + u) * size;
-      for (int64_t i = 0; i < size; ++i) sums[i] += more[i];
-    }
-    const int64_t taps = plan_.R * plan_.S * plan_.inputs;  // = the weights of one output channel
-    for (int64_t i = 0; i < unit.active; ++i) {
-      for (int64_t tap = 0; tap < taps; ++tap) dw[(unit.channel + i) * taps + tap] = sums[tap * plan_.lanes + i];
-    }
-  }
-
-  CorrelationPlan plan_;
-  Tables tables_;
 };
 
 }  // namespace
 
-void group_conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y, GroupConvScratch& scratch) {
-  Correlation(Direction::kForward, z).run(x, w, y, scratch);
-}
+void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch) const {
+  if (bands() == 0) return;
+  const CorrelationPlan& plan = forward_;
+  const int64_t units = static_cast<int64_t>(plan.units.size());
+  const int64_t K = sizes_.K, Q = sizes_.Q, pixels = chunk_rows_ * Q;
+  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.weight_floats() + secondary_.packed_floats()));
+  float* secondary = primary + plan.weight_floats();
+  pack_units(plan, task.primary_weight, primary);
+  if (interleaved()) secondary_.pack(true, task.secondary_weight, secondary);
 
-void group_conv_backward_input(const Conv2dSizes& z, const float* dy, const float* w, float* dx,
-                               GroupConvScratch& scratch) {
-  Correlation(Direction::kBackwardInput, z).run(dy, w, dx, scratch);
-}
+  const auto buffers = [&](float* memory, int64_t* used) {
+    return ForwardBuffers(plan, ring_, task.x_norm.mean != nullptr, interleaved() ? pixels * K : 0,
+                          interleaved() ? secondary_.buffer_floats(pixels) : 0, ThreadBuffer(memory), used);
+  };
+  int64_t thread_floats = 0;
+  buffers(nullptr, &thread_floats);
+  float* memory = scratch.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
+  for (int t = 0; t < parallel_threads(); ++t) buffers(memory + t * thread_floats, nullptr).x.clear();
 
-void group_conv_backward_weight(const Conv2dSizes& z, const float* dy, const float* x, float* dw,
-                                GroupConvScratch& scratch) {
-  WeightGradient(z).run(dy, x, dw, scratch);
+  const int64_t chunks = (most_rows() + chunk_rows_ - 1) / chunk_rows_;  // of a band
+  float* sums = nullptr;
+  int64_t* counts = nullptr;
+  if (task.mean != nullptr) {
+    sums = scratch.sums.take<float>(static_cast<size_t>(bands() * chunks * 3 * K));
+    counts = scratch.partials.take<int64_t>(static_cast<size_t>(bands() * chunks));
+    std::fill_n(counts, bands() * chunks, int64_t{0});
+  }
+  const int64_t image_floats = sizes_.H * sizes_.W * sizes_.C;
+  const float* end = task.x + sizes_.N * image_floats;
+  parallel_tasks(bands(), [&](int64_t index, int thread) {
+    const Band b = band(index);
+    ForwardBuffers local = buffers(memory + thread * thread_floats, nullptr);
+    local.x.start_image({task.x + b.image * image_floats, sizes_.W * sizes_.C, sizes_.C, end}, task.x_norm);
+    int64_t chunk = index * chunks;
+    for (int64_t row = b.begin; row < b.end; row += chunk_rows_, ++chunk) {
+      const int64_t rows = std::min(chunk_rows_, b.end - row);
+      float* y = task.y + (b.image * sizes_.P + row) * Q * K;
+      float* z = interleaved() ? local.z : y;
+      for (size_t u = 0; u < plan.units.size(); ++u) {
+        for (int64_t r = 0; r < rows; ++r) {
+          local.x.prefetch((row + r + chunk_rows_) * sizes_.stride + 1, static_cast<int64_t>(u), units);
+          correlate_unit_row(plan, plan.units[u], row + r, local.x,
+                             primary + static_cast<int64_t>(u) * plan.unit_weights(), z + r * Q * K, K, local.pointers);
+        }
+      }
+      if (interleaved()) secondary_.run(z, rows * Q, secondary, y, local.tuples);
+      if (sums != nullptr && rows * Q > 0) {
+        statistics_rows(y, rows * Q, K, sums + chunk * 3 * K);
+        counts[chunk] = rows * Q;
+      }
+    }
+  });
+  if (sums != nullptr) combine_statistics(sums, counts, bands() * chunks, K, task.mean, task.var);
 }
 
 }  // namespace igcnet

@@ -1,37 +1,91 @@
-// Grouped convolution with our own kernels: any number of channels per group, any geometry. oneDNN and the other
-// libraries are slow at the few channels per group that interleaved group convolutions have, and some versions of
-// oneDNN have computed wrong weight gradients at 24n groups. Checked through conv2d and igc_block.
+// Grouped convolution, and the interleaved group convolution as one piece of work, with our own kernels: any number of
+// channels per group, any geometry. Libraries are slow at the few channels per group that interleaved group
+// convolutions have, and some versions of oneDNN have computed wrong weight gradients at 24n groups.
+//
+// The work is cut into bands of output rows of an image. All steps of a layer run over a band while its rows are in the
+// cache: normalising the input (batch norm and ReLU of the layer before), the primary (grouped) convolution, the
+// secondary one, and the sums of the next batch norm. docs/kernels/igc-block.md has the picture and the numbers.
+// Checked through conv2d and igc_block; sums over the batch run in an order that depends on the sizes alone.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 
 #include "core/conv2d.h"
+#include "cpu/channel_norm.h"
+#include "cpu/group_conv_plan.h"
+#include "cpu/igc_secondary.h"
 #include "cpu/scratch.h"
 
 namespace igcnet {
 
 struct GroupConvScratch {
-  Scratch weights, rows, partials;
+  Scratch weights, threads, partials, sums;
 };
 
-void group_conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y, GroupConvScratch& scratch);
-void group_conv_backward_input(const Conv2dSizes& z, const float* dy, const float* w, float* dx,
-                               GroupConvScratch& scratch);
-// The sums over the batch run in an order that depends on the sizes alone, not on the number of threads.
-void group_conv_backward_weight(const Conv2dSizes& z, const float* dy, const float* x, float* dw,
-                                GroupConvScratch& scratch);
-
-// The part of igc_block behind the primary convolution when K = L*M, both permutations included, in one pass:
-//   forward:         out[p, l'*M + m] = sum over l  of w[m*L + l', l] * in[p, l*M + m]
-//   backward input:  out[p, l*M + m]  = sum over l' of w[m*L + l', l] * in[p, l'*M + m]
-//   backward weight: dw[m*L + l', l]  = sum over p  of dy[p, l'*M + m] * z[p, l*M + m]
-struct SecondarySizes {
-  int64_t pixels, L, M;
+// y = secondary(primary(norm(x))). mean, var [K] of y are computed unless null.
+struct GroupConvForward {
+  const float* x = nullptr;
+  ChannelNorm x_norm{};
+  const float* primary_weight = nullptr;
+  const float* secondary_weight = nullptr;  // null without a secondary convolution
+  float* y = nullptr;
+  float* mean = nullptr;
+  float* var = nullptr;
 };
-void secondary_forward(const SecondarySizes& s, const float* z, const float* w, float* y, GroupConvScratch& scratch);
-void secondary_backward_input(const SecondarySizes& s, const float* dy, const float* w, float* dz,
-                              GroupConvScratch& scratch);
-void secondary_backward_weight(const SecondarySizes& s, const float* dy, const float* z, float* dw,
-                               GroupConvScratch& scratch);
+
+// The gradients of all that; those that are null are not computed. dx is the gradient with regard to norm(x), 0 where
+// x_norm's ReLU was; sums [2][C] = sum of dx, sum of dx * (x - mean), for the gradient of x_norm itself.
+struct GroupConvBackward {
+  const float* dy = nullptr;
+  ChannelNormGradient dy_norm{};
+  const float* x = nullptr;
+  ChannelNorm x_norm{};
+  const float* primary_weight = nullptr;
+  const float* secondary_weight = nullptr;
+  float* dx = nullptr;
+  float* primary_dw = nullptr;
+  float* secondary_dw = nullptr;
+  double* x_norm_sums = nullptr;
+};
+
+class GroupConv {
+ public:
+  // secondary_partitions M: K = G*M. 0: no secondary convolution.
+  GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions);
+
+  void forward(const GroupConvForward& task, GroupConvScratch& scratch) const;
+  void backward(const GroupConvBackward& task, GroupConvScratch& scratch) const;
+
+ private:
+  friend class BackwardBands;
+
+  struct Band {
+    int64_t image, begin, end;  // output rows
+  };
+  Band band(int64_t task) const;
+  int64_t bands() const { return sizes_.N * bands_per_image_; }
+  int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
+  bool interleaved() const { return secondary_partitions_ != 0; }
+
+  Conv2dSizes sizes_;
+  int64_t secondary_partitions_;
+  CorrelationPlan forward_, backward_;  // of the primary convolution
+  IgcSecondary secondary_;
+  int64_t bands_per_image_;
+  int64_t chunk_rows_, dx_chunk_rows_;  // output rows, input rows that are worked on at a time
+  int64_t ring_, dz_ring_;              // rows of x and dz that these need
+};
+
+// The plans of the sizes that were used lately.
+class GroupConvPlans {
+ public:
+  const GroupConv& of(const Conv2dSizes& sizes, int64_t secondary_partitions);
+
+ private:
+  using Key = std::array<int64_t, 11>;
+  std::map<Key, GroupConv> plans_;
+};
 
 }  // namespace igcnet

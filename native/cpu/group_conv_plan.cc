@@ -56,11 +56,10 @@ void plan_rows(CorrelationPlan& plan) {
     for (int64_t r = 0; r < plan.R; ++r) {
       if (plan.direction == Direction::kForward) {
         const int64_t in_row = row * plan.stride + r - plan.padding;
-        if (in_row >= 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, in_row % plan.ring(), r});
+        if (in_row >= 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, r});
       } else {
         const int64_t scaled = row + plan.padding - r, in_row = scaled / plan.stride;
-        if (scaled >= 0 && scaled % plan.stride == 0 && in_row < plan.in_rows)
-          plan.taps.push_back({in_row, in_row % plan.ring(), r});
+        if (scaled >= 0 && scaled % plan.stride == 0 && in_row < plan.in_rows) plan.taps.push_back({in_row, r});
       }
     }
   }
@@ -69,16 +68,45 @@ void plan_rows(CorrelationPlan& plan) {
 
 void plan_units(CorrelationPlan& plan) {
   const int64_t lanes = plan.lanes;
-  if (!plan.wide) {
-    for (int64_t k = 0; k < plan.out_channels; k += lanes) {
-      plan.units.push_back({k, std::min(lanes, plan.out_channels - k), k / plan.outputs * plan.inputs});
+  const bool wide = plan.way == Way::kWide;
+  // A vector of kRotate holds whole groups.
+  const int64_t step = plan.way == Way::kRotate ? lanes / plan.outputs * plan.outputs : lanes;
+  const int64_t section = wide ? plan.outputs : plan.out_channels;
+  for (int64_t k = 0; k < plan.out_channels; k += section) {
+    for (int64_t i = 0; i < section; i += step) {
+      const int64_t group = (k + i) / plan.outputs;
+      const int64_t slab = wide ? group : plan.way == Way::kExpand ? static_cast<int64_t>(plan.units.size()) : 0;
+      plan.units.push_back({k + i, std::min(step, section - i), group * plan.inputs, slab});
     }
-    return;
   }
-  for (int64_t k = 0; k < plan.out_channels; k += plan.outputs) {
-    for (int64_t i = 0; i < plan.outputs; i += lanes) {
-      plan.units.push_back({k + i, std::min(lanes, plan.outputs - i), k / plan.outputs * plan.inputs});
+  plan.slabs = plan.units.back().slab + 1;
+}
+
+// Turning the tuples by j, and back.
+void plan_rotations(CorrelationPlan& plan) {
+  const int64_t M = plan.inputs, whole = plan.lanes / M * M;
+  for (int64_t j = 0; j < M; ++j) {
+    for (int64_t i = 0; i < plan.lanes; ++i) {
+      const int64_t first = i / M * M, place = i % M;
+      plan.rotation.push_back(static_cast<int32_t>(i < whole ? first + (place + M - j) % M : i));
+      plan.inverse_rotation.push_back(static_cast<int32_t>(i < whole ? first + (place + j) % M : i));
     }
+  }
+}
+
+// Lane i of expanded input j is input j of the group of channel i.
+void plan_tables(CorrelationPlan& plan) {
+  for (const Unit& unit : plan.units) {
+    int64_t largest = 0;
+    for (int64_t j = 0; j < plan.inputs; ++j) {
+      for (int64_t i = 0; i < plan.lanes; ++i) {
+        const int64_t channel = unit.channel + std::min(i, unit.active - 1);
+        const int64_t entry = channel / plan.outputs * plan.inputs + j - unit.input;
+        plan.tables.push_back(static_cast<int32_t>(entry));
+        largest = std::max(largest, entry);
+      }
+    }
+    plan.spans.push_back(largest + 1);
   }
 }
 
@@ -103,8 +131,18 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan.outputs = plan.out_channels / z.G;
   plan.lanes = simd_lanes();
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
-  plan.wide = plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs;
-  plan.element = plan.wide ? 1 : plan.lanes;
+  if (plan.inputs == plan.outputs && plan.inputs <= plan.lanes) {
+    plan.way = Way::kRotate;
+    plan.column = plan.in_channels;
+  } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
+    plan.way = Way::kWide;
+    plan.element = 1;
+    plan.column = plan.inputs;
+  } else {
+    plan.way = Way::kExpand;
+    plan.element = plan.lanes;
+    plan.column = plan.inputs * plan.lanes;
+  }
   if (forward) {
     plan_forward_columns(plan);
   } else {
@@ -112,54 +150,58 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   }
   plan_rows(plan);
   plan_units(plan);
+  if (plan.way == Way::kExpand) plan_tables(plan);
+  if (plan.way == Way::kRotate) plan_rotations(plan);
   return plan;
 }
 
-int64_t CorrelationPlan::expansion_table(const Unit& unit, int32_t* table) const {
-  int64_t largest = 0;
-  for (int64_t j = 0; j < inputs; ++j) {
-    for (int64_t i = 0; i < lanes; ++i) {
-      const int64_t channel = unit.channel + std::min(i, unit.active - 1);
-      const int64_t entry = channel / outputs * inputs + j - unit.input;
-      table[j * lanes + i] = static_cast<int32_t>(entry);
-      largest = std::max(largest, entry);
+int64_t CorrelationPlan::most_rows_under(int64_t count) const {
+  int64_t most = 1;
+  for (int64_t begin = 0; begin < out_rows; ++begin) {
+    int64_t low = in_rows, high = -1;
+    for (const RowTap* tap = taps_of(begin); tap < taps_of(std::min(begin + count, out_rows)); ++tap) {
+      low = std::min(low, tap->in_row);
+      high = std::max(high, tap->in_row);
     }
+    most = std::max(most, high - low + 1);
   }
-  return largest + 1;
+  return most;
 }
 
-void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* packed) const {
+template <class Body>
+void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const {
   const bool forward = direction == Direction::kForward;
-  // Weight (lane i, input j, kernel row r, kernel column s) lies at w[start[i] + j * input_step + (r * S + s) *
+  // The weight of output channel k and input j of its group is at w[start(k) + j * input_step + (r * S + s) *
   // in_group].
   const int64_t in_group = forward ? inputs : outputs;  // C/G
   const int64_t input_step = forward ? 1 : R * S * in_group;
-  std::vector<int64_t> start;
-  for (int64_t i = 0; i < unit.active; ++i) {
-    const int64_t channel = unit.channel + i, group = channel / outputs;
-    start.push_back(forward ? channel * R * S * in_group : group * inputs * R * S * in_group + channel % outputs);
-  }
-  for (int64_t r = 0; r < R; ++r) {
-    for (const Phase& phase : phases) {
-      float* target = packed + (r * S + phase.slot) * inputs * lanes;
-      for (const int64_t s : phase.kernel_column) {
-        for (int64_t j = 0; j < inputs; ++j, target += lanes) {
-          const float* source = w + j * input_step + (r * S + s) * in_group;
-          for (int64_t i = 0; i < unit.active; ++i) target[i] = source[start[static_cast<size_t>(i)]];
-          std::fill(target + unit.active, target + lanes, 0.0f);
+  const auto start = [&](int64_t k) {
+    return forward ? k * R * S * in_group : k / outputs * inputs * R * S * in_group + k % outputs;
+  };
+  for (int64_t j = 0; j < inputs; ++j) {
+    for (int64_t i = 0; i < unit.active; ++i) {
+      const int64_t k = unit.channel + i, turned = k / outputs * outputs + (k + j) % outputs;
+      const int64_t from = way == Way::kRotate ? start(turned) + k % outputs * input_step : start(k) + j * input_step;
+      for (int64_t r = 0; r < R; ++r) {
+        for (const Phase& phase : phases) {
+          int64_t slot = r * S + phase.slot;
+          for (const int64_t s : phase.kernel_column) {
+            body(from + (r * S + s) * in_group, (slot * inputs + j) * lanes + i);
+            ++slot;
+          }
         }
       }
     }
   }
 }
 
-int64_t row_blocks(const CorrelationPlan& plan) {
-  constexpr int64_t kTasks = 64, kBlockFloats = 1 << 16;  // 256 KiB
-  const int64_t rows = plan.N * plan.out_rows, units = static_cast<int64_t>(plan.units.size());
-  const int64_t cached = rows * plan.in_columns * plan.in_channels / kBlockFloats;
-  const int64_t wanted = std::max((kTasks + units - 1) / units, cached);
-  const int64_t shortest = 4 * plan.R;  // rows; at the border of two blocks up to R - 1 rows are expanded twice
-  return std::max<int64_t>(1, std::min(wanted, rows / shortest));
+void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* packed) const {
+  if (unit.active < lanes) std::fill_n(packed, unit_weights(), 0.0f);
+  for_each_weight(unit, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
+}
+
+void CorrelationPlan::unpack_gradient(const Unit& unit, const float* sums, float* dw) const {
+  for_each_weight(unit, [&](int64_t from, int64_t to) { dw[from] = sums[to]; });
 }
 
 }  // namespace igcnet

@@ -14,6 +14,13 @@ namespace igcnet {
 
 enum class Direction { kForward, kBackwardInput };
 
+// How a vector of outputs meets its inputs:
+enum class Way {
+  kRotate,  // groups of as many inputs as outputs, at most a vector: sums of whole groups are turned at the end
+  kExpand,  // other groups below a vector: inputs are first expanded, one vector for each input of a group
+  kWide,    // groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector
+};
+
 // A set of output columns that read their inputs in the same way: first_out + t * out_step for t < count. Output t
 // reads the buffer columns first_in + t * in_step + i, i < taps, with the weights of kernel column kernel_column[i].
 // Forward there is one phase; backwards one for each remainder of the column by the stride.
@@ -28,11 +35,12 @@ struct Phase {
 struct Unit {
   int64_t channel, active;
   int64_t input;  // the first input channel that it reads
+  int64_t slab;   // the row buffer that it reads
 };
 
-// An input row under an output row, its place in the ring of row buffers, and the kernel row that meets it.
+// An input row under an output row, and the kernel row that meets it.
 struct RowTap {
-  int64_t in_row, slot, kernel_row;
+  int64_t in_row, kernel_row;
 };
 
 struct CorrelationPlan {
@@ -41,10 +49,7 @@ struct CorrelationPlan {
   int64_t R, S, stride, padding;
   int64_t inputs, outputs;  // channels per group
   int64_t lanes;
-  // Wide groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector.
-  // In narrow groups a vector spans several groups: inputs are first expanded, one vector for each input of a group.
-  bool wide;
-  int64_t element;  // floats of one input in the row buffer: 1 or lanes
+  Way way;
 
   std::vector<Phase> phases;
   int64_t width;               // columns of a row buffer, padding included
@@ -53,23 +58,35 @@ struct CorrelationPlan {
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
 
-  int64_t ring() const { return R < in_rows ? R : in_rows; }  // rows that are alive at a time
-  int64_t row_floats() const { return (width * inputs * element + lanes - 1) / lanes * lanes; }
+  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand) or for each group (kWide).
+  int64_t slabs;
+  int64_t column;               // floats of a column of a slab
+  int64_t element;              // floats from one input to the next: lanes (kExpand) or 1 (kWide)
+  std::vector<int32_t> tables;  // of the expansions (row_kernels.h), [slabs][inputs][lanes]
+  std::vector<int64_t> spans;   // [slabs]
+  // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [inputs][lanes]
+  std::vector<int32_t> rotation, inverse_rotation;
+
+  int64_t slab_floats() const { return (width * column + 2 * lanes - 1) / lanes * lanes; }
   int64_t unit_weights() const { return R * S * inputs * lanes; }
+  int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_weights(); }
+  // Input rows that the output rows [begin, begin + count) need, at most, for any begin.
+  int64_t most_rows_under(int64_t count) const;
 
   // The taps of output row p end where those of p + 1 begin.
   const RowTap* taps_of(int64_t p) const { return taps.data() + first_tap[static_cast<size_t>(p)]; }
-  // The expansion table of a narrow unit (row_kernels.h): [inputs][lanes]. Returns its span.
-  int64_t expansion_table(const Unit& unit, int32_t* table) const;
-  // w [K, R, S, C/G] in the order [R][slot][inputs][lanes] for one unit, 0 in lanes that are not active.
+  // w [K, R, S, C/G] in the order [R][slot][inputs][lanes] for one unit, 0 in lanes that are not active. A lane stands
+  // for an output channel, in kRotate for the input channel.
   void pack_weights(const Unit& unit, const float* w, float* packed) const;
+  // The sums of a weight gradient of one unit, in the same order, put where dw [K, R, S, C/G] has them (forward only).
+  void unpack_gradient(const Unit& unit, const float* sums, float* dw) const;
+
+ private:
+  // body(place in w, place in the packed weights) for every weight of a unit.
+  template <class Body>
+  void for_each_weight(const Unit& unit, const Body& body) const;
 };
 
 CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& sizes);
-
-// The output rows of the batch are cut into this number of blocks, which are worth a task each: short enough that the
-// input of a block stays in the L2 cache for all units, and enough for any number of threads. A function of the sizes
-// alone, at least 1.
-int64_t row_blocks(const CorrelationPlan& plan);
 
 }  // namespace igcnet

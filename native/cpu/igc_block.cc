@@ -1,9 +1,10 @@
-// igc_block: the primary convolution is a conv2d; the secondary one needs no permutation when K = L*M
-// (igc_secondary.cc), is a dense conv2d when M = 1, and is composed of conv2d and reorder otherwise (QUIRK: the
-// authors' resnet_igc blocks where the width changes). Checked against `reference`, which always composes.
+// igc_block: one piece of work (group_conv.h) when K = L*M and both permutations cancel; composed of conv2d and reorder
+// otherwise (QUIRK: the authors' resnet_igc blocks where the width changes). Checked against `reference`, which always
+// composes.
 #include "core/igc_block.h"
 
 #include "cpu/cpu_backend.h"
+#include "cpu/norm.h"
 
 namespace igcnet {
 namespace {
@@ -11,88 +12,112 @@ namespace {
 Conv2dParams primary_conv(const IgcBlockParams& p) { return {p.stride, p.padding, p.primary_partitions}; }
 Conv2dParams secondary_conv(const IgcBlockParams& p) { return {1, 0, p.secondary_partitions}; }
 
-enum class SecondaryKind { kDense, kInterleaved, kComposed };
-
-// With M = 1 and K = L both permutations are the identity.
-SecondaryKind secondary_kind(const IgcBlockParams& p, int64_t K) {
-  const int64_t L = p.primary_partitions, M = p.secondary_partitions;
-  if (K != L * M) return SecondaryKind::kComposed;
-  return M == 1 ? SecondaryKind::kDense : SecondaryKind::kInterleaved;
-}
-
-SecondarySizes secondary_sizes(const IgcBlockParams& p, const Shape& y) {
-  return {y[0] * y[1] * y[2], p.primary_partitions, p.secondary_partitions};
-}
-
 Output temporary(Scratch& scratch, const Shape& shape) {
   return {scratch.take<float>(static_cast<size_t>(shape.elements())), DType::kF32, shape};
 }
 
+float* floats(const Output& tensor) { return tensor.data == nullptr ? nullptr : tensor.as<float>(); }
+
+// Whether group_conv.h takes it: both permutations cancel, and there is something to compute.
+bool interleaved(const IgcBlockParams& p, const Conv2dSizes& z) {
+  return z.K == p.primary_partitions * p.secondary_partitions && z.N > 0;
+}
+
 }  // namespace
 
-void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Input& primary_weight,
-                                   const Input& secondary_weight, const Output& z, const Output& y) {
-  igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
-  conv2d_forward(primary_conv(p), x, primary_weight, z);
-  switch (secondary_kind(p, y.shape[3])) {
-    case SecondaryKind::kDense:
-      conv2d_forward(secondary_conv(p), z, secondary_weight, y);
-      break;
-    case SecondaryKind::kInterleaved:
-      secondary_forward(secondary_sizes(p, y.shape), z.as<float>(), secondary_weight.as<float>(), y.as<float>(),
-                        group_);
-      break;
-    case SecondaryKind::kComposed: {
-      const Output permuted = temporary(permuted_, z.shape), unpermuted_y = temporary(permuted_dy_, y.shape);
-      reorder_forward({p.primary_partitions}, z, permuted);
-      conv2d_forward(secondary_conv(p), permuted, secondary_weight, unpermuted_y);
-      reorder_forward({p.secondary_partitions}, unpermuted_y, y);
-      break;
-    }
+void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
+                                   const Input& primary_weight, const Input& secondary_weight, const Output& y,
+                                   const BatchStatistics* y_statistics) {
+  const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  if (!interleaved(p, z)) {
+    return igc_block_composed_forward(p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
   }
+  GroupConvForward task{.x = x.as<float>(),
+                        .primary_weight = primary_weight.as<float>(),
+                        .secondary_weight = secondary_weight.as<float>(),
+                        .y = y.as<float>()};
+  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(z.C)));
+  if (y_statistics != nullptr) {
+    task.mean = y_statistics->mean.as<float>();
+    task.var = y_statistics->var.as<float>();
+  }
+  plans_.of(z, p.secondary_partitions).forward(task, group_);
 }
 
-void CpuBackend::igc_block_backward_input(const IgcBlockParams& p, const Input& dy, const Input& primary_weight,
-                                          const Input& secondary_weight, const Output& dz, const Output& dx) {
-  switch (secondary_kind(p, dy.shape[3])) {
-    case SecondaryKind::kDense:
-      conv2d_backward_input(secondary_conv(p), dy, secondary_weight, dz);
-      break;
-    case SecondaryKind::kInterleaved:
-      secondary_backward_input(secondary_sizes(p, dy.shape), dy.as<float>(), secondary_weight.as<float>(),
-                               dz.as<float>(), group_);
-      break;
-    case SecondaryKind::kComposed: {
-      const Output unpermuted_dy = temporary(permuted_dy_, dy.shape), permuted = temporary(permuted_, dz.shape);
-      reorder_backward_input({p.secondary_partitions}, dy, unpermuted_dy);
-      conv2d_backward_input(secondary_conv(p), unpermuted_dy, secondary_weight, permuted);
-      reorder_backward_input({p.primary_partitions}, permuted, dz);
-      break;
-    }
+void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
+                                    const Input& x, const Norm* x_norm, const Input& primary_weight,
+                                    const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                    const Output& secondary_dw, const NormWeights* x_norm_gradients) {
+  const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  if (!interleaved(p, z)) {
+    return igc_block_composed_backward(p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx, primary_dw,
+                                       secondary_dw, x_norm_gradients);
   }
-  if (dx.data != nullptr) conv2d_backward_input(primary_conv(p), dz, primary_weight, dx);
+  GroupConvBackward task{.dy = dy.as<float>(),
+                         .x = x.as<float>(),
+                         .primary_weight = primary_weight.as<float>(),
+                         .secondary_weight = secondary_weight.as<float>(),
+                         .dx = floats(dx),
+                         .primary_dw = floats(primary_dw),
+                         .secondary_dw = floats(secondary_dw)};
+  float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
+  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
+  if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
+  const bool sums = x_norm != nullptr && task.dx != nullptr;
+  if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
+  plans_.of(z, p.secondary_partitions).backward(task, group_);
+  if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
 }
 
-void CpuBackend::igc_block_backward_weight(const IgcBlockParams& p, const Input& dy, const Input& dz, const Input& x,
-                                           const Input& z, const Output& primary_dw, const Output& secondary_dw) {
-  igc_block_sizes("igcBlock", p, x.shape, primary_dw.shape, secondary_dw.shape);
-  switch (secondary_kind(p, dy.shape[3])) {
-    case SecondaryKind::kDense:
-      conv2d_backward_weight(secondary_conv(p), dy, z, secondary_dw);
-      break;
-    case SecondaryKind::kInterleaved:
-      secondary_backward_weight(secondary_sizes(p, dy.shape), dy.as<float>(), z.as<float>(), secondary_dw.as<float>(),
-                                group_);
-      break;
-    case SecondaryKind::kComposed: {
-      const Output unpermuted_dy = temporary(permuted_dy_, dy.shape), permuted = temporary(permuted_, z.shape);
-      reorder_backward_input({p.secondary_partitions}, dy, unpermuted_dy);
-      reorder_forward({p.primary_partitions}, z, permuted);
-      conv2d_backward_weight(secondary_conv(p), unpermuted_dy, permuted, secondary_dw);
-      break;
-    }
+void CpuBackend::igc_block_composed_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
+                                            const Input& primary_weight, const Input& secondary_weight, const Output& y,
+                                            const BatchStatistics* y_statistics) {
+  Input input = x;
+  if (x_norm != nullptr) {
+    const Output applied = temporary(applied_x_, x.shape);
+    batch_norm2d_apply(x, *x_norm, applied);
+    input = applied;
   }
-  conv2d_backward_weight(primary_conv(p), dz, x, primary_dw);
+  const Output z = temporary(z_, y.shape), permuted = temporary(permuted_, y.shape);
+  conv2d_forward(primary_conv(p), input, primary_weight, z);
+  reorder_forward({p.primary_partitions}, z, permuted);
+  conv2d_forward(secondary_conv(p), permuted, secondary_weight, z);
+  reorder_forward({p.secondary_partitions}, z, y);
+  if (y_statistics != nullptr) batch_norm2d_statistics(y, *y_statistics);
+}
+
+void CpuBackend::igc_block_composed_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
+                                             const Input& x, const Norm* x_norm, const Input& primary_weight,
+                                             const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                             const Output& secondary_dw, const NormWeights* x_norm_gradients) {
+  Input true_dy = dy, input = x;
+  if (dy_norm != nullptr) {
+    const Output carried_out = temporary(true_dy_, dy.shape);
+    batch_norm2d_backward_input(dy, *dy_norm, carried_out);
+    true_dy = carried_out;
+  }
+  const bool weights = primary_dw.data != nullptr || secondary_dw.data != nullptr;
+  if (x_norm != nullptr && weights) {
+    const Output applied = temporary(applied_x_, x.shape);
+    batch_norm2d_apply(x, *x_norm, applied);
+    input = applied;
+  }
+  const Output unpermuted_dy = temporary(permuted_dy_, dy.shape), permuted = temporary(permuted_, dy.shape);
+  reorder_backward_input({p.secondary_partitions}, true_dy, unpermuted_dy);
+  if (secondary_dw.data != nullptr) {
+    const Output z = temporary(z_, dy.shape);
+    conv2d_forward(primary_conv(p), input, primary_weight, z);
+    reorder_forward({p.primary_partitions}, z, permuted);
+    conv2d_backward_weight(secondary_conv(p), unpermuted_dy, permuted, secondary_dw);
+  }
+  if (dx.data == nullptr && primary_dw.data == nullptr) return;
+  const Output dz = temporary(z_, dy.shape);
+  conv2d_backward_input(secondary_conv(p), unpermuted_dy, secondary_weight, permuted);
+  reorder_backward_input({p.primary_partitions}, permuted, dz);
+  if (primary_dw.data != nullptr) conv2d_backward_weight(primary_conv(p), dz, input, primary_dw);
+  if (dx.data == nullptr) return;
+  conv2d_backward_input(primary_conv(p), dz, primary_weight, dx);
+  if (x_norm != nullptr) batch_norm2d_mask(dx, x, *x_norm, x_norm_gradients);
 }
 
 }  // namespace igcnet

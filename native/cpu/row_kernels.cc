@@ -1,24 +1,26 @@
 // The loops of row_kernels.h, compiled once per instruction set. Sums run over rows, then a, in f32 with fused
-// multiply-adds where the machine has them.
+// multiply-adds where the machine has them. Each loop exists for every number of outputs (or gradients) that the
+// registers hold, so a row is cut into equal blocks without a slow remainder.
 #include "cpu/row_kernels.h"
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_kernels.cc"
 #include "cpu/simd.h"
-#include "hwy/highway.h"
+#include "cpu/store_first-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr int kLanes = static_cast<int>(HWY_LANES(float));
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32 of them, else 16
 
 struct LoadVector {
   HWY_INLINE V operator()(const float* p) const { return hn::LoadU(D(), p); }
@@ -75,94 +77,142 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
-// The first `active` lanes, without touching what lies behind them (another thread may write there).
-HWY_INLINE void store_first(V v, int64_t active, float* y) {
-  if (active == kLanes) {
-    hn::StoreU(v, D(), y);
-    return;
-  }
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  hn::BlendedStore(v, hn::FirstN(D(), static_cast<size_t>(active)), D(), y);
-#else
-  HWY_ALIGN float lanes[kLanes];
-  hn::Store(v, D(), lanes);
-  std::copy_n(lanes, active, y);
-#endif
-}
-
 // kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of them.
-template <int kOutputs, class Load>
-HWY_INLINE void correlate_block(const CorrelateRow& row, int64_t t, const Load& load) {
-  V sum[kOutputs];
-  for (int j = 0; j < kOutputs; ++j) sum[j] = hn::Zero(D());
+template <int kOutputs, int kVectors, class Load>
+HWY_NOINLINE void correlate_block(const CorrelateRow& row, int64_t t) {
+  const Load load;
+  V sum[kOutputs * kVectors];
+#pragma GCC unroll 48
+  for (int j = 0; j < kOutputs * kVectors; ++j) sum[j] = hn::Zero(D());
+  const int64_t step = row.step, element = row.element;
   for (int64_t r = 0; r < row.rows; ++r) {
     const float* HWY_RESTRICT w = row.w[r];
-    const float* HWY_RESTRICT x = row.x[r] + t * row.step;
-    for (int64_t a = 0; a < row.depth; ++a, w += kLanes, x += row.element) {
-      const V weight = hn::Load(D(), w);
-      for (int j = 0; j < kOutputs; ++j) sum[j] = hn::MulAdd(weight, load(x + j * row.step), sum[j]);
+    const float* HWY_RESTRICT x = row.x[r] + t * step;
+    for (int64_t a = row.depth; a > 0; --a, w += kLanes * kVectors, x += element) {
+      V weight[kVectors];
+      for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(D(), w + v * kLanes);
+      const float* HWY_RESTRICT input = x;
+#pragma GCC unroll 48
+      for (int j = 0; j < kOutputs; ++j, input += step) {
+        const V value = load(input);
+        for (int v = 0; v < kVectors; ++v) sum[j * kVectors + v] = hn::MulAdd(weight[v], value, sum[j * kVectors + v]);
+      }
     }
   }
-  for (int j = 0; j < kOutputs; ++j) store_first(sum[j], row.active, row.y + (t + j) * row.y_step);
+  float* y = row.y + t * row.y_step;
+#pragma GCC unroll 48
+  for (int j = 0; j < kOutputs; ++j, y += row.y_step) {
+    for (int v = 0; v < kVectors; ++v) store_first(sum[j * kVectors + v], row.active, y + v * row.y_vector);
+  }
+}
+
+template <int kVectors, class Load, int... kOutputs>
+HWY_INLINE void correlate_blocks(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
+  using Block = void (*)(const CorrelateRow&, int64_t);
+  static constexpr Block kBlocks[] = {correlate_block<kOutputs + 1, kVectors, Load>...};
+  constexpr int64_t kMost = sizeof...(kOutputs);
+  const int64_t blocks = (row.count + kMost - 1) / kMost;
+  for (int64_t b = 0, t = 0; b < blocks; ++b) {
+    const int64_t outputs = (row.count - t + blocks - b - 1) / (blocks - b);
+    kBlocks[outputs - 1](row, t);
+    t += outputs;
+  }
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {
+  constexpr int kMost1 = kManyRegisters ? 16 : 12, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
-    int64_t t = 0;
-    for (; t + 8 <= row.count; t += 8) correlate_block<8>(row, t, load);
-    if (t + 4 <= row.count) {
-      correlate_block<4>(row, t, load);
-      t += 4;
+    using Load = std::decay_t<decltype(load)>;
+    if (row.vectors == 1) {
+      correlate_blocks<1, Load>(row, std::make_integer_sequence<int, kMost1>());
+    } else {
+      correlate_blocks<kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
     }
-    if (t + 2 <= row.count) {
-      correlate_block<2>(row, t, load);
-      t += 2;
-    }
-    if (t < row.count) correlate_block<1>(row, t, load);
   });
 }
 
-// kSums gradients from a on stay in registers over the whole row. The row's sum starts at 0 and is added to dw once,
-// so the long sum over the batch is a sum of short ones, which rounds less.
-template <int kSums, class Load>
-HWY_INLINE void gradient_block(const WeightGradientRow& row, int64_t a, const Load& load) {
-  V sum[kSums];
-  for (int j = 0; j < kSums; ++j) sum[j] = hn::Zero(D());
-  const float* HWY_RESTRICT x = row.x + a * row.element;
+// kSums gradients from a on, of each row and vector, stay in registers over the whole row. The row's sum starts at 0
+// and is added to dw once, so the long sum over the batch is a sum of short ones, which rounds less.
+template <int kRows, int kSums, int kVectors, class Load>
+HWY_NOINLINE void gradient_block(const WeightGradientRow& row, int64_t a) {
+  const Load load;
+  constexpr int kAll = kRows * kSums * kVectors;
+  V sum[kAll];
+#pragma GCC unroll 48
+  for (int j = 0; j < kAll; ++j) sum[j] = hn::Zero(D());
+  const int64_t step = row.step, element = row.element;
+  const float* x[kRows];
+  for (int r = 0; r < kRows; ++r) x[r] = row.x[r] + a * element;
   const float* HWY_RESTRICT dy = row.dy;
-  for (int64_t t = 0; t < row.count; ++t, x += row.step, dy += kLanes) {
-    const V gradient = hn::Load(D(), dy);
-    for (int j = 0; j < kSums; ++j) sum[j] = hn::MulAdd(gradient, load(x + j * row.element), sum[j]);
+  for (int64_t t = 0; t < row.count; ++t, dy += row.dy_step) {
+    V gradient[kVectors];
+    for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
+#pragma GCC unroll 48
+    for (int r = 0; r < kRows; ++r) {
+      const float* HWY_RESTRICT input = x[r] + t * step;
+#pragma GCC unroll 48
+      for (int j = 0; j < kSums; ++j, input += element) {
+        const V value = load(input);
+        for (int v = 0; v < kVectors; ++v) {
+          V& s = sum[(r * kSums + j) * kVectors + v];
+          s = hn::MulAdd(gradient[v], value, s);
+        }
+      }
+    }
   }
-  float* HWY_RESTRICT dw = row.dw + a * kLanes;
-  for (int j = 0; j < kSums; ++j) hn::Store(hn::Add(hn::Load(D(), dw + j * kLanes), sum[j]), D(), dw + j * kLanes);
+#pragma GCC unroll 48
+  for (int r = 0; r < kRows; ++r) {
+    float* HWY_RESTRICT dw = row.dw[r] + a * kVectors * kLanes;
+#pragma GCC unroll 48
+    for (int j = 0; j < kSums * kVectors; ++j) {
+      hn::Store(hn::Add(hn::Load(D(), dw + j * kLanes), sum[r * kSums * kVectors + j]), D(), dw + j * kLanes);
+    }
+  }
+}
+
+template <int kRows, int kVectors, class Load, int... kSums>
+HWY_INLINE void gradient_blocks(const WeightGradientRow& row, std::integer_sequence<int, kSums...>) {
+  using Block = void (*)(const WeightGradientRow&, int64_t);
+  static constexpr Block kBlocks[] = {gradient_block<kRows, kSums + 1, kVectors, Load>...};
+  constexpr int64_t kMost = sizeof...(kSums);
+  const int64_t blocks = (row.depth + kMost - 1) / kMost;
+  for (int64_t b = 0, a = 0; b < blocks; ++b) {
+    const int64_t sums = (row.depth - a + blocks - b - 1) / (blocks - b);
+    kBlocks[sums - 1](row, a);
+    a += sums;
+  }
+}
+
+// Rows that share the loads of dy, as many as the registers have sums for; 0 if none are left.
+template <int kRows, class Load>
+HWY_INLINE bool gradient_rows(const WeightGradientRow& row) {
+  constexpr int kMost = (kManyRegisters ? 24 : 12) / kRows;
+  if (row.rows != kRows || row.depth > kMost) return false;
+  gradient_blocks<kRows, 1, Load>(row, std::make_integer_sequence<int, kMost>());
+  return true;
 }
 
 void WeightGradientRowKernel(const WeightGradientRow& row) {
+  if (row.vectors == 1 && row.rows > 1) {
+    if (row.loader == Loader::kVector && (gradient_rows<3, LoadVector>(row) || gradient_rows<2, LoadVector>(row)))
+      return;
+    for (int64_t r = 0; r < row.rows; ++r) {
+      WeightGradientRow one = row;
+      one.rows = 1;
+      one.x = row.x + r;
+      one.dw = row.dw + r;
+      WeightGradientRowKernel(one);
+    }
+    return;
+  }
+  constexpr int kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
-    int64_t a = 0;
-    for (; a + 12 <= row.depth; a += 12) gradient_block<12>(row, a, load);
-    if (a + 8 <= row.depth) {
-      gradient_block<8>(row, a, load);
-      a += 8;
+    using Load = std::decay_t<decltype(load)>;
+    if (row.vectors == 1) {
+      gradient_blocks<1, 1, Load>(row, std::make_integer_sequence<int, 12>());
+    } else {
+      gradient_blocks<1, kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
     }
-    if (a + 6 <= row.depth) {
-      gradient_block<6>(row, a, load);
-      a += 6;
-    }
-    if (a + 4 <= row.depth) {
-      gradient_block<4>(row, a, load);
-      a += 4;
-    }
-    if (a + 3 == row.depth) {
-      gradient_block<3>(row, a, load);
-      a += 3;
-    }
-    if (a + 2 <= row.depth) {
-      gradient_block<2>(row, a, load);
-      a += 2;
-    }
-    if (a < row.depth) gradient_block<1>(row, a, load);
   });
 }
 
@@ -194,7 +244,7 @@ HWY_INLINE void expand_runs(const ExpandRow& row) {
   for (const PixelRun* run = row.runs; run < row.runs + row.run_count; ++run) {
     const float* x = row.x + run->column * row.pixel;
     float* out = row.out + run->buffer * step;
-    // Of the last pixels of the tensor no full vectors are left to read.
+    // Of the last pixels of the memory no full vectors are left to read.
     const int64_t full = std::clamp<int64_t>((row.end - x - kRead + row.pixel) / row.pixel, 0, run->count);
     for (int64_t m = 0; m < row.inputs; ++m) {
       expand_input<kVectors>(x, row.pixel, full, row.table + m * kLanes, out + m * kLanes, step);
@@ -231,17 +281,6 @@ void GatherRowKernel(const ExpandRow& row) {
   }
 }
 
-void PackRowKernel(const float* x, int64_t pixel, int64_t count, int64_t active, float* out) {
-  if (active == kLanes) {
-    for (int64_t t = 0; t < count; ++t) hn::Store(hn::LoadU(D(), x + t * pixel), D(), out + t * kLanes);
-    return;
-  }
-  for (int64_t t = 0; t < count; ++t) {
-    std::copy_n(x + t * pixel, active, out + t * kLanes);
-    std::fill_n(out + t * kLanes + active, kLanes - active, 0.0f);
-  }
-}
-
 int64_t LanesKernel() { return kLanes; }
 
 }  // namespace
@@ -258,7 +297,6 @@ HWY_EXPORT(CorrelateRowKernel);
 HWY_EXPORT(WeightGradientRowKernel);
 HWY_EXPORT(ExpandRowKernel);
 HWY_EXPORT(GatherRowKernel);
-HWY_EXPORT(PackRowKernel);
 HWY_EXPORT(LanesKernel);
 
 }  // namespace
@@ -278,9 +316,6 @@ void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowK
 void weight_gradient_row(const WeightGradientRow& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
 void gather_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(GatherRowKernel)(row); }
-void pack_row(const float* x, int64_t pixel, int64_t count, int64_t active, float* out) {
-  HWY_DYNAMIC_DISPATCH(PackRowKernel)(x, pixel, count, active, out);
-}
 
 }  // namespace igcnet
 #endif  // HWY_ONCE

@@ -1,6 +1,7 @@
-// The inner loops of the grouped convolutions and of the secondary convolution of igc_block (Highway). One vector holds
+// The inner loops of the grouped convolutions and of the secondary convolution of igc_block (Highway). A vector holds
 // `lanes` neighbouring channels of the output, so any number of channels per group fills it. The callers bring
-// weights and inputs in an order that makes these loops plain. Checked through conv2d and igc_block.
+// weights and inputs in an order that makes these loops plain; docs/kernels/grouped-convolution.md has the picture.
+// Checked through conv2d and igc_block.
 #pragma once
 
 #include <cstdint>
@@ -21,29 +22,72 @@ int64_t simd_lanes();
 // The loader that repeats a tuple of M floats, or kVector if there is none for M on this machine.
 Loader tuple_loader(int64_t M);
 
-// y[t * y_step + i] = sum over rows r, a < depth of w[r][a * lanes + i] * x[r](t, a, i), t < count, i < active.
+inline constexpr int64_t kMaxVectors = 3;     // output vectors that share the loads of x in one call
+inline constexpr int64_t kMaxKernelRows = 3;  // rows of a weight gradient that share the loads of dy in one call
+
+// For output t < count and vector v < vectors, y[t * y_step + v * y_vector + i] =
+//   sum over rows r, a < depth of w[r][(a * vectors + v) * lanes + i] * x[r](t, a, i),  i < active.
 struct CorrelateRow {
   Loader loader = Loader::kVector;
   int64_t rows = 1;
   const float* const* x = nullptr;
   const float* const* w = nullptr;
+  int64_t vectors = 1;  // 1 or kMaxVectors
   int64_t depth = 0, element = 0, step = 0;
   int64_t count = 0;
   float* y = nullptr;
-  int64_t y_step = 0, active = 0;
+  int64_t y_step = 0, y_vector = 0;
+  int64_t active = 0;  // channels of each vector that are stored
 };
 void correlate_row(const CorrelateRow& row);
 
-// dw[a * lanes + i] += sum over t < count of dy[t * lanes + i] * x(t, a, i), a < depth.
+// dw[r][(a * vectors + v) * lanes + i] += sum over t < count of dy[t * dy_step + v * dy_vector + i] * x[r](t, a, i),
+// a < depth. Reads whole vectors of dy.
 struct WeightGradientRow {
   Loader loader = Loader::kVector;
-  const float* x = nullptr;
+  int64_t rows = 1;  // more than 1 only with kVector or kTuple1 and 1 vector
+  const float* const* x = nullptr;
+  float* const* dw = nullptr;
+  int64_t vectors = 1;  // 1 or kMaxVectors
   int64_t depth = 0, element = 0, step = 0;
   int64_t count = 0;
   const float* dy = nullptr;
-  float* dw = nullptr;
+  int64_t dy_step = 0, dy_vector = 0;
 };
 void weight_gradient_row(const WeightGradientRow& row);
+
+// A grouped convolution with as many inputs as outputs in a group (M), both in the same lanes: lane k of x belongs to
+// the tuple of M lanes that lane k of y belongs to. Nothing is permuted before the sums are complete:
+//   sum_j[k] = sum over rows r, columns s < columns of w[r][(s * M + j) * lanes + k] * x[r][t * step + s * column + k]
+//   y[t * y_step + i] = sum over j < M of sum_j[rotation[j * lanes + i]],  i < active,
+// where `rotation` turns the tuples by j.
+struct RotateRow {
+  int64_t M = 1;  // at most the lanes
+  int64_t rows = 1;
+  const float* const* x = nullptr;
+  const float* const* w = nullptr;
+  int64_t columns = 0, column = 0, step = 0;
+  int64_t count = 0;
+  float* y = nullptr;
+  int64_t y_step = 0, active = 0;
+  const int32_t* rotation = nullptr;
+};
+void rotate_row(const RotateRow& row);
+
+// dw[r][(s * M + j) * lanes + k] += sum over t < count of dy[t * dy_step + rotation[j * lanes + k]] *
+// x[r][t * step + s * column + k]: here `rotation` turns the other way.
+struct RotateGradientRow {
+  int64_t M = 1;
+  int64_t rows = 1;
+  const float* const* x = nullptr;
+  float* const* dw = nullptr;
+  int64_t columns = 0, column = 0, step = 0;
+  int64_t count = 0;
+  const float* dy = nullptr;
+  int64_t dy_step = 0;
+  const int32_t* rotation = nullptr;
+};
+void rotate_gradient_row(const RotateGradientRow& row);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer
 // from `buffer` on.
@@ -51,11 +95,11 @@ struct PixelRun {
   int64_t buffer, column, count;
 };
 
-// For the pixels j of each run: out[((buffer + j) * inputs + m) * lanes + i] = x[(column + j) * pixel + table[m * lanes
-// + i]]
+// For the pixels j of each run:
+//   out[((buffer + j) * inputs + m) * lanes + i] = x[(column + j) * pixel + table[m * lanes + i]]
 struct ExpandRow {
   const float* x = nullptr;
-  const float* end = nullptr;  // of the tensor that x lies in; nothing behind it is read
+  const float* end = nullptr;  // of the memory that x lies in; nothing behind it is read
   int64_t pixel = 0;           // floats from one pixel to the next
   const PixelRun* runs = nullptr;
   int64_t run_count = 0, inputs = 0;
@@ -67,8 +111,5 @@ void expand_row(const ExpandRow& row);
 
 // Likewise without a table: out[(buffer + j) * inputs + m] = x[(column + j) * pixel + m], m < inputs.
 void gather_row(const ExpandRow& row);
-
-// out[t * lanes + i] = x[t * pixel + i] for i < active, else 0; t < count.
-void pack_row(const float* x, int64_t pixel, int64_t count, int64_t active, float* out);
 
 }  // namespace igcnet

@@ -18,6 +18,8 @@ class ReferenceBackend final : public Backend {
   void random_normal(const RandomParams& p, const Output& y) override;
 
   void add_forward(const Input& a, const Input& b, const Output& y) override;
+  void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
+                        const Output& y) override;
   void relu_forward(const Input& x, const Output& y) override;
   void relu_backward_input(const Input& dy, const Input& y, const Output& dx) override;
 
@@ -28,21 +30,20 @@ class ReferenceBackend final : public Backend {
   void reorder_forward(const ReorderParams& p, const Input& x, const Output& y) override;
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;
 
-  void igc_block_forward(const IgcBlockParams& p, const Input& x, const Input& primary_weight,
-                         const Input& secondary_weight, const Output& z, const Output& y) override;
-  void igc_block_backward_input(const IgcBlockParams& p, const Input& dy, const Input& primary_weight,
-                                const Input& secondary_weight, const Output& dz, const Output& dx) override;
-  void igc_block_backward_weight(const IgcBlockParams& p, const Input& dy, const Input& dz, const Input& x,
-                                 const Input& z, const Output& primary_dw, const Output& secondary_dw) override;
+  void igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm, const Input& primary_weight,
+                         const Input& secondary_weight, const Output& y, const BatchStatistics* y_statistics) override;
+  void igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
+                          const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
+                          const Output& dx, const Output& primary_dw, const Output& secondary_dw,
+                          const NormWeights* x_norm_gradients) override;
 
-  void batch_norm2d_forward(const BatchNorm2dParams& p, const Input& x, const Input& gamma, const Input& beta,
-                            const Output& running_mean, const Output& running_var, const Output& y, const Output& mean,
-                            const Output& inv_std) override;
-  void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Input& mean, const Input& inv_std,
-                                    const Output& dgamma, const Output& dbeta) override;
-  void batch_norm2d_backward_input(const BatchNorm2dParams& p, const Input& dy, const Input& x, const Input& gamma,
-                                   const Input& mean, const Input& inv_std, const Input& dgamma, const Input& dbeta,
-                                   const Output& dx) override;
+  void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics) override;
+  void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma, const Input& beta,
+                            const Output& running_mean, const Output& running_var, const Output& norm) override;
+  void batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y) override;
+  void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Norm& norm,
+                                    const NormWeights& gradients) override;
+  void batch_norm2d_backward_input(const Input& dy, const NormGradient& gradient, const Output& dx) override;
 
   void avg_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) override;
   void avg_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Output& dx) override;

@@ -27,7 +27,7 @@ export function addDoctor(program: Command, terminal: Terminal): void {
 type Line = readonly [name: string, value: string]
 
 function reportText(report: MachineReport): string {
-  const { versions, platform, processor, memory, addon, libraries, devices, data } = report
+  const { versions, platform, processor, memory, addon, kernels, libraries, devices, data } = report
   const sections: Record<string, Line[]> = {
     Versions: [
       ['igcnet', versions.igcnet],
@@ -44,7 +44,8 @@ function reportText(report: MachineReport): string {
         'addon',
         addon.loaded ? `loaded${addon.path === null ? '' : ` from ${addon.path}`}` : `not loaded: ${addon.reason}`,
       ],
-      ['oneDNN', libraries.onednn ?? 'no shared library of it is loaded'],
+      ['kernels', kernels ? `${kernels.simd}, ${kernels.f32Lanes} floats a vector` : 'not known'],
+      ['oneDNN', oneDnnText(report)],
       ['OpenMP', libraries.openmp ?? 'no shared library of it is loaded'],
     ],
     Devices: Object.entries(devices).map(([name, device]) => [name, deviceText(device)]),
@@ -54,6 +55,11 @@ function reportText(report: MachineReport): string {
   return Object.entries(sections)
     .map(([title, lines]) => `${title}\n${lines.map(([name, value]) => `  ${name.padEnd(20)} ${value}\n`).join('')}`)
     .join('\n')
+}
+
+function oneDnnText({ libraries, kernels }: MachineReport): string {
+  const file = libraries.onednn ?? 'no shared library of it is loaded'
+  return kernels?.onednn ? `${kernels.onednn} (${file})` : file
 }
 
 function deviceText(device: DeviceReport): string {

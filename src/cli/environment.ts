@@ -11,6 +11,7 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   IGCNET_DEBUG_MEMORY: '1: fences around every block of memory, and NaN in fresh ones',
   IGCNET_NATIVE: 'path of another build of the native addon, tried first',
   IGCNET_DATA: 'folder of the CIFAR files for the tests',
+  IGCNET_PYTHON: 'a Python with PyTorch, for bench:rivals (default: python3)',
   IGCNET_VERBOSE: '1: the set-up prints what its commands print',
   IGCNET_WERROR: '1: the native build takes warnings for errors',
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import os from 'node:os'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { DeviceInfo } from '../device.ts'
 import { sentenceOf } from './failure.ts'
 import { NO_CUDA } from './machine-options.ts'
 import { packageVersion } from './version.ts'
@@ -20,6 +21,8 @@ export interface MachineReport {
   processor: { model: string; cores: number; instructionSets: string[] | null }
   memory: { total: number; free: number }
   addon: { loaded: true; path: string | null } | { loaded: false; reason: string }
+  /** With what the device cpu computes; null without the addon. */
+  kernels: DeviceInfo | null
   /** File names of the shared libraries that the addon brought in; null where the system does not tell. */
   libraries: { onednn: string | null; openmp: string | null }
   devices: { cpu: DeviceReport; reference: DeviceReport; cuda: DeviceReport }
@@ -43,6 +46,7 @@ export async function inspectMachine(dataDir: string): Promise<MachineReport> {
     },
     memory: { total: os.totalmem(), free: os.freemem() },
     addon,
+    kernels: addon.loaded ? await kernelInfo() : null,
     libraries: { onednn: sharedLibrary(/^(lib)?dnnl\b/), openmp: sharedLibrary(/^(lib)?(gomp|omp|iomp5|vcomp)/) },
     devices: {
       cpu: addon.loaded ? await tryDevice('cpu') : unloaded,
@@ -62,6 +66,16 @@ async function loadAddon(): Promise<MachineReport['addon']> {
     return { loaded: true, path: sharedObjects().find(path => basename(path) === 'igcnet.node') ?? null }
   } catch (error) {
     return { loaded: false, reason: sentenceOf(error) }
+  }
+}
+
+/** Null where the device cannot be had; `devices` says why. */
+async function kernelInfo(): Promise<DeviceInfo | null> {
+  try {
+    const { info } = await import('../device.ts')
+    return info('cpu')
+  } catch {
+    return null
   }
 }
 

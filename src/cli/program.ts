@@ -3,6 +3,7 @@
  * with the nearest valid name. Checked in test/cli/usage.test.ts.
  */
 import { Command, CommanderError } from 'commander'
+import { addBench } from './bench.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvaluate } from './evaluate.ts'
 import { exitCodeOf, nearest, reportFailure, UsageError, unknownName } from './failure.ts'
@@ -28,7 +29,7 @@ export function createProgram(terminal: Terminal): Command {
       getOutHelpWidth: () => terminal.columns() ?? HELP_WIDTH,
     })
     .showSuggestionAfterError(false)
-  for (const add of [addTrain, addEvaluate, addSummary, addDoctor]) add(program, terminal)
+  for (const add of [addTrain, addEvaluate, addSummary, addBench, addDoctor]) add(program, terminal)
   for (const command of [program, ...program.commands]) {
     command.exitOverride(error => {
       throw explain(command, error)

@@ -16,7 +16,7 @@
  */
 import { ConvBlock, GlobalAvgPool2d, IgcBlock, Linear, Module } from '../nn/index.ts'
 import { forwardAll } from '../nn/sequential.ts'
-import { add, Generator, type Images, relu } from '../ops/index.ts'
+import { addRelu, Generator, type Images } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
 import {
@@ -49,7 +49,7 @@ class Unit extends Module {
   forward(x: Images): Images {
     using inner = scope()
     const shortcut = this.shortcut === undefined ? x : this.shortcut.forward(x)
-    return inner.keep(relu(add(forwardAll(this.layers, x) as Images, shortcut)))
+    return inner.keep(addRelu(forwardAll(this.layers, x) as Images, shortcut))
   }
 }
 

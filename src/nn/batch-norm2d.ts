@@ -1,10 +1,20 @@
 /** The batch normalisation layer. Checked in test/unit/layers.test.ts; its op in test/kernels. */
+import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
+import type { FloatMatrix } from '../ops/fits.ts'
 import { batchNorm2d, type Fits, type Images } from '../ops/index.ts'
 import { type FloatDType, ones, type Tensor, untracked, zeros } from '../tensor.ts'
 import { Module, type ModuleOptions, parameter } from './module.ts'
 import { checkSizes } from './sizes.ts'
 
 type Channels = Tensor<readonly [number], FloatDType>
+
+/** @internal Leaves the work to the op that needs the result: for an input into which nobody writes any more. */
+export interface Deferral {
+  /** Whether a ReLU follows. */
+  relu: boolean
+  /** Those of the input, where they are known; in training only. */
+  statistics?: FloatMatrix
+}
 
 /**
  * Batch normalisation over the channels of x [N, H, W, C]. In training mode the batch's statistics are used and the
@@ -40,10 +50,18 @@ export class BatchNorm2d<C extends number = number> extends Module<
     this.runningVar = untracked(() => ones(size, { dtype, device }))
   }
 
+  /** @param deferral @internal see there; also the ReLU behind it */
   forward<N extends number, I extends number, D extends FloatDType>(
     x: Images<N, number, number, I, D> & Fits<C, I>,
+    deferral?: Deferral,
   ): Images<N, number, number, C, D> {
-    const y = batchNorm2d(x as Images<N>, this.weight, this.bias, this.runningMean, this.runningVar, this)
+    const { training, momentum, epsilon, weight, bias, runningMean, runningVar } = this
+    if (deferral === undefined) {
+      const y = batchNorm2d(x as Images<N>, weight, bias, runningMean, runningVar, { training, momentum, epsilon })
+      return y as Images<N, number, number, C, D>
+    }
+    const options = { training, momentum, epsilon, relu: deferral.relu, statistics: deferral.statistics }
+    const y = deferredBatchNorm2d(x as Images<N>, weight, bias, runningMean, runningVar, options)
     return y as Images<N, number, number, C, D>
   }
 }

@@ -1,5 +1,5 @@
 /** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
-import { type Images, relu } from '../ops/index.ts'
+import type { Images } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
 import { Conv2d, type Conv2dLayerOptions } from './conv2d.ts'
@@ -28,12 +28,6 @@ export class ConvBlock extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
-    return inner.keep(normalise(this.conv.forward(x), this.bn, this.relu))
+    return inner.keep(this.bn.forward(this.conv.forward(x), { relu: this.relu }))
   }
-}
-
-/** What follows every convolution: batch norm and, unless told otherwise, ReLU. */
-export function normalise(x: Images, bn: BatchNorm2d, rectify: boolean): Images {
-  const y = bn.forward(x)
-  return rectify ? relu(y) : y
 }

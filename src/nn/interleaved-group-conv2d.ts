@@ -3,12 +3,13 @@
  * Checked in test/unit/layers.test.ts; the op in test/kernels/igc-block.test.ts; whole networks in test/golden.
  */
 import { ShapeError } from '../errors.ts'
+import { igcBlockWithStatistics } from '../ops/igc-block.ts'
 import { type Images, igcBlock } from '../ops/index.ts'
 import { Generator } from '../ops/random.ts'
 import { scope } from '../scope.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
-import { type BlockOptions, normalise } from './conv-block.ts'
+import type { BlockOptions } from './conv-block.ts'
 import { Conv2d, convolutionMultiplyAdds } from './conv2d.ts'
 import { Module, type ModuleOptions } from './module.ts'
 import { checkSizes } from './sizes.ts'
@@ -72,9 +73,14 @@ export class InterleavedGroupConv2d extends Module {
 
   forward(x: Images): Images {
     const secondary = this.secondary.weight as Tensor<readonly [number, 1, 1, number], FloatDType>
+    return igcBlock(x, this.primary.weight, secondary, this.geometry)
+  }
+
+  /** @internal The options of igcBlock. */
+  protected get geometry() {
     const { primaryPartitions, secondaryPartitions } = this
     const { stride, padding } = this.primary
-    return igcBlock(x, this.primary.weight, secondary, { primaryPartitions, secondaryPartitions, stride, padding })
+    return { primaryPartitions, secondaryPartitions, stride, padding }
   }
 
   override multiplyAdds(y: Shape): number {
@@ -96,6 +102,8 @@ export class IgcBlock extends InterleavedGroupConv2d {
 
   override forward(x: Images): Images {
     using inner = scope()
-    return inner.keep(normalise(super.forward(x), this.bn, this.relu))
+    if (!this.bn.training) return inner.keep(this.bn.forward(super.forward(x), { relu: this.relu }))
+    const { y, statistics } = igcBlockWithStatistics(x, this.primary.weight, this.secondary.weight, this.geometry)
+    return inner.keep(this.bn.forward(y, { relu: this.relu, statistics }))
   }
 }

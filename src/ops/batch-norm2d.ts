@@ -1,7 +1,8 @@
 /** batchNorm2d: batch normalisation. Checked in test/kernels/batch-norm2d.test.ts, test/gradcheck, test/golden. */
-import { type BatchNorm2dParams, native } from '../native.ts'
+import { DeferredNorm, NormGradient, SummedGradient } from '../deferred.ts'
+import { type BatchNorm2dParams, type NativeTensor, native } from '../native.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
-import type { FitsTensor, FloatVector } from './fits.ts'
+import type { FitsTensor, FloatMatrix, FloatTensor, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
 
 export interface BatchNorm2dOptions {
@@ -41,18 +42,82 @@ export function batchNorm2d<
   runningVar: Channels<S, D, V>,
   options: BatchNorm2dOptions,
 ): Tensor<S, D> {
-  const { training, momentum = 0.9, epsilon = 2e-5 } = options
+  const norm = prepare(x, gamma, beta, runningMean, runningVar, options)
+  const y = native.batchNorm2dApply(x.handle, norm, { relu: false })
+  return recordNorm<S, D>(x, gamma, beta, norm, y, { training: options.training, relu: false })
+}
+
+/**
+ * @internal batchNorm2d, and a ReLU behind it when `relu`, that is not carried out before someone needs the result in
+ * memory: igcBlock and addRelu apply it as they read. Nobody may write into x after this.
+ * @param options.statistics of x [2, C], where they are known; in training only
+ */
+export function deferredBatchNorm2d<S extends Shape>(
+  x: Tensor<S, FloatDType>,
+  gamma: FloatVector,
+  beta: FloatVector,
+  runningMean: FloatVector,
+  runningVar: FloatVector,
+  options: BatchNorm2dOptions & { relu: boolean; statistics?: FloatMatrix | undefined },
+): Tensor<S, FloatDType> {
+  const { training, relu } = options
+  const rows = prepare(x, gamma, beta, runningMean, runningVar, options)
+  const share = (handle: NativeTensor) => native.tensorRetain(handle)
+  const y = new DeferredNorm(share(x.handle), { rows: share(rows), relu })
+  return recordNorm<S, FloatDType>(x, gamma, beta, rows, y, { training, relu })
+}
+
+/** The norm [4, C]; in training the running statistics are updated. */
+function prepare(
+  x: FloatTensor,
+  gamma: FloatVector,
+  beta: FloatVector,
+  runningMean: FloatVector,
+  runningVar: FloatVector,
+  options: BatchNorm2dOptions & { statistics?: FloatMatrix | undefined },
+): NativeTensor {
+  const { training, momentum = 0.9, epsilon = 2e-5, statistics } = options
   const p: BatchNorm2dParams = { training, momentum, epsilon }
-  const [xh, g] = [x.handle, gamma.handle]
-  const { y, mean, invStd } = native.batchNorm2dForward(xh, g, beta.handle, runningMean.handle, runningVar.handle, p)
-  const saved = { shared: [xh, g], owned: [mean, invStd] }
-  return record('batchNorm2d', [x, gamma, beta], y, saved, (dy, s, needs) => {
-    const d = native.batchNorm2dBackwardWeight(dy, at(s, 0), at(s, 2), at(s, 3))
-    const dx = needs[0]
-      ? native.batchNorm2dBackwardInput(dy, at(s, 0), at(s, 1), at(s, 2), at(s, 3), d.gamma, d.beta, p)
-      : undefined
-    if (!needs[1]) native.tensorDispose(d.gamma)
-    if (!needs[2]) native.tensorDispose(d.beta)
-    return [dx, needs[1] ? d.gamma : undefined, needs[2] ? d.beta : undefined]
-  })
+  const [xh, g, b, mean, variance] = [x.handle, gamma.handle, beta.handle, runningMean.handle, runningVar.handle]
+  if (!training || statistics) return native.batchNorm2dPrepare(xh, g, b, mean, variance, p, statistics?.handle)
+  const made = native.batchNorm2dStatistics(xh)
+  try {
+    return native.batchNorm2dPrepare(xh, g, b, mean, variance, p, made)
+  } finally {
+    native.tensorDispose(made)
+  }
+}
+
+/** Puts the op on the tape; takes `norm` and `y` over. The gradient of x is left to the rule that receives it. */
+function recordNorm<S extends Shape, D extends FloatDType>(
+  x: FloatTensor,
+  gamma: FloatVector,
+  beta: FloatVector,
+  norm: NativeTensor,
+  y: NativeTensor | DeferredNorm,
+  { training, relu }: { training: boolean; relu: boolean },
+): Tensor<S, D> {
+  const share = (handle: NativeTensor) => native.tensorRetain(handle)
+  const rule = (dy: NativeTensor | SummedGradient, saved: readonly NativeTensor[], needs: readonly boolean[]) => {
+    const [x, rows] = [at(saved, 0), at(saved, 1)]
+    const summed = dy instanceof SummedGradient ? dy : undefined
+    const plain = summed === undefined ? (dy as NativeTensor) : summed.dy
+    const { gamma, beta } = summed
+      ? { gamma: share(summed.dgamma), beta: share(summed.dbeta) }
+      : native.batchNorm2dBackwardWeight(plain, x, rows, { relu })
+    const parts = () => ({
+      dy: share(plain),
+      x: share(x),
+      norm: { rows: share(rows), relu },
+      dgamma: share(gamma),
+      dbeta: share(beta),
+      training,
+    })
+    const dx = needs[0] ? new NormGradient(parts()) : undefined
+    if (!needs[1]) native.tensorDispose(gamma)
+    if (!needs[2]) native.tensorDispose(beta)
+    return [dx, needs[1] ? gamma : undefined, needs[2] ? beta : undefined]
+  }
+  const saved = { shared: [x.handle], owned: [norm] }
+  return record<S, D, SummedGradient>('batchNorm2d', [x, gamma, beta], y, saved, rule, SummedGradient)
 }

@@ -1,10 +1,12 @@
 /**
  * igcBlock: the interleaved group convolution as one op. Checked in test/kernels/igc-block.test.ts (against its
- * four-op composition and the dense convolution with the composite kernel), test/gradcheck, test/golden.
+ * four-op composition and the dense convolution with the composite kernel), test/gradcheck, test/golden; with the batch
+ * norms around it in test/gradcheck/deferred.test.ts.
  */
-import { type IgcBlockParams, native } from '../native.ts'
-import type { FloatDType } from '../tensor.ts'
-import type { Fits, FitsGroups, FitsTensor, Images } from './fits.ts'
+import { NormGradient, SummedGradient } from '../deferred.ts'
+import { type NativeTensor, native } from '../native.ts'
+import { type FloatDType, Tensor } from '../tensor.ts'
+import type { Fits, FitsGroups, FitsTensor, FloatMatrix, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
 export interface IgcBlockOptions<L extends number = number, M extends number = number> {
@@ -44,30 +46,69 @@ export function igcBlock<
     FitsGroups<P['shape'][0], S['shape'][3], M>,
   options: IgcBlockOptions<L, M>,
 ): Images<N, number, number, P['shape'][0], D> {
+  const { y } = convolve(x, primaryWeight, secondaryWeight, options, false)
+  return y as Images<N, number, number, P['shape'][0], D>
+}
+
+/**
+ * @internal igcBlock that also gives the statistics [2, K] (mean, biased variance) of its result, made without another
+ * pass over it: for `deferredBatchNorm2d`.
+ */
+export function igcBlockWithStatistics(
+  x: Images,
+  primaryWeight: Images,
+  secondaryWeight: Images,
+  options: IgcBlockOptions,
+): { y: Images; statistics: FloatMatrix } {
+  const { y, statistics } = convolve(x, primaryWeight, secondaryWeight, options, true)
+  return { y, statistics: statistics as FloatMatrix }
+}
+
+/** A norm that x waits for is applied by the op, and one that the gradient waits for is carried out by its rule. */
+function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlockOptions, needsStatistics: boolean) {
   const { primaryPartitions, secondaryPartitions, stride = 1, padding = 0 } = options
-  const p: IgcBlockParams = { primaryPartitions, secondaryPartitions, stride, padding }
-  const [xh, wp, ws] = [x.handle, primaryWeight.handle, secondaryWeight.handle]
-  const { z, y } = native.igcBlockForward(xh, wp, ws, p)
-  const [shape, primaryShape, secondaryShape] = [x.shape, primaryWeight.shape, secondaryWeight.shape]
-  return record(
-    'igcBlock',
-    [x, primaryWeight, secondaryWeight],
-    y,
-    { shared: [xh, wp, ws], owned: [z] },
-    (dy, saved, needs) => {
-      const needsInput = needs[0] === true
-      // Literals, not { ...p }: a spread makes V8 leave a hidden class behind, megabytes of them in a long training loop.
-      const inputParams = { primaryPartitions, secondaryPartitions, stride, padding, shape, needsInput }
-      const weightParams = { primaryPartitions, secondaryPartitions, stride, padding, primaryShape, secondaryShape }
-      const { dz, dx } = native.igcBlockBackwardInput(dy, at(saved, 1), at(saved, 2), inputParams)
-      const weights =
-        needs[1] || needs[2]
-          ? native.igcBlockBackwardWeight(dy, dz, at(saved, 0), at(saved, 3), weightParams)
-          : undefined
-      native.tensorDispose(dz)
-      if (weights && !needs[1]) native.tensorDispose(weights.primary)
-      if (weights && !needs[2]) native.tensorDispose(weights.secondary)
-      return [dx, needs[1] ? weights?.primary : undefined, needs[2] ? weights?.secondary : undefined]
-    },
-  )
+  const { deferred } = x
+  const source = deferred?.source ?? x.handle
+  const xRelu = deferred?.norm.relu ?? false
+  const [wp, ws, xNorm] = [primary.handle, secondary.handle, deferred?.norm.rows]
+  const forward = { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics }
+  const { y, statistics } = native.igcBlockForward(source, wp, ws, forward, xNorm)
+  const shared = xNorm === undefined ? [source, wp, ws] : [source, wp, ws, xNorm]
+  const rule = (
+    dy: NativeTensor | NormGradient,
+    saved: readonly NativeTensor[],
+    [needsInput = false, needsPrimary = false, needsSecondary = false]: readonly boolean[],
+  ) => {
+    const behind = dy instanceof NormGradient ? dy : undefined
+    const p = {
+      // Not spread from other objects: that makes V8 leave a hidden class behind, megabytes in a long training loop.
+      primaryPartitions,
+      secondaryPartitions,
+      stride,
+      padding,
+      xRelu,
+      yRelu: behind?.norm.relu ?? false,
+      yTraining: behind?.training ?? false,
+      needsInput,
+      needsPrimary,
+      needsSecondary,
+    }
+    const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
+    const [x, wp, ws, norm] = [at(saved, 0), at(saved, 1), at(saved, 2), saved[3]]
+    const { norm: yNorm, x: y, dgamma, dbeta } = behind ?? {}
+    const d = native.igcBlockBackward(plain, x, wp, ws, p, norm, yNorm?.rows, y, dgamma, dbeta)
+    const dx = d.dx && d.gamma && d.beta ? new SummedGradient(d.dx, d.gamma, d.beta) : d.dx
+    return [dx, d.primary, d.secondary]
+  }
+  return {
+    y: record<Images['shape'], FloatDType, NormGradient>(
+      'igcBlock',
+      [x, primary, secondary],
+      y,
+      { shared },
+      rule,
+      NormGradient,
+    ),
+    statistics: statistics && new Tensor<readonly [number, number], FloatDType>(statistics),
+  }
 }

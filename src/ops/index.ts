@@ -1,5 +1,6 @@
 /** All operations on tensors. */
 export { add } from './add.ts'
+export { addRelu } from './add-relu.ts'
 export { avgPool2d, type Pool2dOptions } from './avg-pool2d.ts'
 export { type BatchNorm2dOptions, batchNorm2d } from './batch-norm2d.ts'
 export { type Conv2dOptions, conv2d } from './conv2d.ts'

@@ -1,5 +1,6 @@
 /** Turns what a native function returned into a tensor, and puts the op on the tape when a gradient may be asked for. */
-import { type BackwardRule, isRecording, Node } from '../autograd.ts'
+import { type BackwardRule, type FormClass, isRecording, Node } from '../autograd.ts'
+import type { DeferredNorm, GradientForm } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { type DType, type Shape, Tensor } from '../tensor.ts'
 
@@ -16,15 +17,17 @@ export interface Saved {
 /**
  * @param op the public name, for errors
  * @param inputs the tensors that may need a gradient, in the order of the rule's result
- * @param output the handle of the result, taken over
+ * @param output the handle of the result, or its deferred form; taken over
  * @param saved given to the rule, `shared` before `owned`
+ * @param form the form of gradients that the rule takes besides handles
  */
-export function record<S extends Shape, D extends DType>(
+export function record<S extends Shape, D extends DType, F extends GradientForm = never>(
   op: string,
   inputs: readonly (Tensor | undefined)[],
-  output: NativeTensor,
+  output: NativeTensor | DeferredNorm,
   saved: Saved,
-  rule: BackwardRule,
+  rule: BackwardRule<F>,
+  form?: FormClass<F>,
 ): Tensor<S, D> {
   const edges = inputs.map(input => input?.edge)
   const { shared = [], owned = [] } = saved
@@ -33,7 +36,7 @@ export function record<S extends Shape, D extends DType>(
     return new Tensor<S, D>(output)
   }
   const kept = [...shared.map(handle => native.tensorRetain(handle)), ...owned]
-  return new Tensor<S, D>(output, new Node(op, edges, kept, rule))
+  return new Tensor<S, D>(output, new Node(op, edges, kept, rule, form))
 }
 
 /** The saved handle number `index`; the rule that asks knows what it saved. */

@@ -55,10 +55,10 @@ function countParameters(module: AnyModule, ran: ReadonlySet<AnyModule>): number
 function observe(layers: readonly AnyModule[], body: () => void): Map<AnyModule, Shape> {
   const outputs = new Map<AnyModule, Shape>()
   for (const layer of layers) {
-    const forward = layer.forward.bind(layer)
-    layer.forward = (x: Tensor) => {
+    const forward: (x: Tensor, ...rest: unknown[]) => Tensor = layer.forward.bind(layer)
+    layer.forward = (x: Tensor, ...rest: unknown[]) => {
       outputs.set(layer, [])
-      const y: Tensor = forward(x)
+      const y = forward(x, ...rest)
       outputs.set(layer, y.shape)
       return y
     }

@@ -8,9 +8,7 @@ import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
 import { setThreads } from '../device.ts'
 import { IgcError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
-import { crossEntropy } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
-import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 import {
   BEST,
@@ -25,12 +23,13 @@ import {
 import { checkConfig, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { type Disk, disk } from './disk.ts'
-import { type Evaluation, evaluate, readResults, toDevice } from './evaluate.ts'
+import { type Evaluation, evaluate, type readResults } from './evaluate.ts'
 import { countTopK, type EpochRow, percent } from './metrics.ts'
 import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
 import type { Progress } from './progress.ts'
 import { checkPosition, findRun, isSame } from './resume.ts'
 import { RunFolder } from './run-folder.ts'
+import { enqueueStep } from './step.ts'
 import { freshPartial, freshState, type TrainingState } from './training-state.ts'
 
 export interface TrainOptions {
@@ -217,14 +216,8 @@ class Training {
 
   /** Enqueues one step of the optimiser. */
   #step(batch: PlainBatch): Pending {
-    using _step = scope()
     const { net, config } = this.#parts
-    const { images, labels } = toDevice(batch, config.device)
-    const logits = net.forward(images)
-    const loss = crossEntropy(logits, labels, { labelSmoothing: config.labelSmoothing })
-    loss.backward()
-    this.#sgd.step()
-    return { labels: batch.labels.slice(), results: readResults(loss, logits) }
+    return { labels: batch.labels.slice(), results: enqueueStep(net, this.#sgd, batch, config) }
   }
 
   /** Waits for a step and counts it. */

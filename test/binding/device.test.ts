@@ -59,6 +59,26 @@ describe('a device', () => {
     expect(result.slice(1)).toEqual(['fine', 1e6])
   })
 
+  it('says what it computes with', () => {
+    expect(device.info('reference')).toEqual({ simd: 'none', f32Lanes: 1, threads: 1, onednn: null })
+    device.setThreads(3)
+    const { simd, f32Lanes, threads, onednn } = device.info()
+    device.setThreads(device.defaultThreads())
+    expect(threads).toBe(3)
+    expect(onednn).toMatch(/^\d+\.\d+\.\d+$/)
+    expect({ avx512: 16, avx2: 8, neon: 4 }[simd as 'avx2'] ?? f32Lanes).toBe(f32Lanes)
+  })
+
+  it.runIf(process.arch === 'x64')('uses the instruction set that IGCNET_SIMD allows', () => {
+    const script = `console.log(JSON.stringify(require(${JSON.stringify(addonPath)}).deviceInfo('cpu')))`
+    for (const wanted of ['baseline', 'avx2']) {
+      const env = { ...process.env, IGCNET_SIMD: wanted }
+      const { simd, f32Lanes } = JSON.parse(execFileSync(process.execPath, ['-e', script], { env, encoding: 'utf8' }))
+      expect(['baseline', wanted]).toContain(simd)
+      expect(f32Lanes).toBeLessThanOrEqual(simd === 'avx2' ? 8 : 4)
+    }
+  })
+
   it('counts blocks and bytes', () => {
     const before = device.memory('reference')
     const x = native.tensorCreate({ device: 'reference', dtype: 'f64', shape: [1000] })

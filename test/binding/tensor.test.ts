@@ -291,18 +291,21 @@ describe('one tensor given twice', () => {
   it('is refused by batchNorm2d as running statistics that are updated', () => {
     const p = { training: true, momentum: 0.5, epsilon: 0 }
     const [x, gamma, beta, mean, variance] = [f32([1, 3], [2, 1]), f32([1]), f32([0]), f32([0]), f32([1])]
+    const statistics = native.batchNorm2dStatistics(x)
+    const prepare = (runningMean: NativeTensor, runningVar: NativeTensor, params = p) =>
+      native.batchNorm2dPrepare(x, gamma, beta, runningMean, runningVar, params, statistics)
     const message = (name: string, other: string) =>
       `batchNorm2d: expected ${name}, which is updated, in memory of its own but received that of ${other}`
     for (const [call, text] of [
-      [() => native.batchNorm2dForward(x, gamma, beta, gamma, variance, p), message('runningMean', 'gamma')],
-      [() => native.batchNorm2dForward(x, gamma, beta, mean, beta, p), message('runningVar', 'beta')],
-      [() => native.batchNorm2dForward(x, gamma, beta, mean, mean, p), message('runningVar', 'runningMean')],
+      [() => prepare(gamma, variance), message('runningMean', 'gamma')],
+      [() => prepare(mean, beta), message('runningVar', 'beta')],
+      [() => prepare(mean, mean), message('runningVar', 'runningMean')],
     ] as const) {
       expectError(call, TypeError, text)
     }
     // In inference they are read.
-    const { y } = native.batchNorm2dForward(x, gamma, beta, gamma, gamma, { ...p, training: false })
-    expect(values(y)).toEqual([0, 2])
+    const norm = prepare(gamma, gamma, { ...p, training: false })
+    expect(values(native.batchNorm2dApply(x, norm, { relu: false }))).toEqual([0, 2])
   })
 })
 

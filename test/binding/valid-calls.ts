@@ -106,6 +106,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   deviceSynchronize: ['synchronize', (_, { device }) => [device]],
   deviceTrim: ['trim', (_, { device }) => [device]],
   deviceMemory: ['memory', (_, { device }) => [device]],
+  deviceInfo: ['info', (_, { device }) => [device]],
   deviceSetThreads: ['setThreads', (_, { device, groups }) => [device, { threads: groups }]],
 
   fill: ['fill', (make, s) => [...any(make, s), { value: 1.5 }]],
@@ -115,6 +116,13 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   randomNormal: ['randomNormal', (_, s) => [random(s)]],
 
   addForward: ['add', twice],
+  addReluForward: [
+    'addRelu',
+    (make, s) => {
+      const norms = [1, 2].map(() => make.tensor([4, s.channels]))
+      return [...twice(make, s), { aRelu: s.batch > 1, bRelu: s.width > 1 }, ...norms]
+    },
+  ],
   reluForward: ['relu', any],
   reluBackwardInput: ['relu', twice],
   softmaxForward: ['softmax', any],
@@ -147,46 +155,49 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   igcBlockForward: [
     'igcBlock',
     (make, s) => {
-      const { x, weight, secondary } = image(s)
-      return [make.tensor(x), make.tensor(weight), make.tensor(secondary), igc(s)]
+      const { x, weight, secondary, c } = image(s)
+      const p = { ...igc(s), xRelu: s.width > 1, needsStatistics: s.batch > 1 }
+      return [make.tensor(x), make.tensor(weight), make.tensor(secondary), p, make.tensor([4, c])]
     },
   ],
-  igcBlockBackwardInput: [
+  igcBlockBackward: [
     'igcBlock',
     (make, s) => {
-      const { x, weight, secondary, convolved } = image(s)
-      const p = { ...igc(s), shape: x, needsInput: s.batch > 1 }
-      return [make.tensor(convolved), make.tensor(weight), make.tensor(secondary), p]
-    },
-  ],
-  igcBlockBackwardWeight: [
-    'igcBlock',
-    (make, s) => {
-      const { x, weight, secondary, convolved } = image(s)
-      const p = { ...igc(s), primaryShape: weight, secondaryShape: secondary }
-      return [make.tensor(convolved), make.tensor(convolved), make.tensor(x), make.tensor(convolved), p]
+      const { x, weight, secondary, convolved, c } = image(s)
+      const k = convolved[3] as number
+      const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
+      const needs = { needsInput: s.batch > 1, needsPrimary: s.kernel > 1, needsSecondary: s.stride > 1 }
+      const tensors = [convolved, x, weight, secondary].map(shape => make.tensor(shape))
+      const norms = [[4, c], [4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
+      return [...tensors, { ...igc(s), ...relu, ...needs }, ...norms]
     },
   ],
 
-  batchNorm2dForward: [
+  batchNorm2dStatistics: ['batchNorm2d', (make, s) => [make.tensor(image(s).x)]],
+  batchNorm2dPrepare: [
     'batchNorm2d',
     (make, s) => {
       const { x, c } = image(s)
-      return [make.tensor(x), ...[1, 2, 3, 4].map(() => make.tensor([c])), norm()]
+      return [make.tensor(x), ...[1, 2, 3, 4].map(() => make.tensor([c])), norm(), make.tensor([2, c])]
     },
+  ],
+  batchNorm2dApply: [
+    'batchNorm2d',
+    (make, s) => [make.tensor(image(s).x), make.tensor([4, image(s).c]), { relu: s.batch > 1 }],
   ],
   batchNorm2dBackwardWeight: [
     'batchNorm2d',
     (make, s) => {
       const { x, c } = image(s)
-      return [make.tensor(x), make.tensor(x), make.tensor([c]), make.tensor([c])]
+      return [make.tensor(x), make.tensor(x), make.tensor([4, c]), { relu: s.batch > 1 }]
     },
   ],
   batchNorm2dBackwardInput: [
     'batchNorm2d',
     (make, s) => {
       const { x, c } = image(s)
-      return [make.tensor(x), make.tensor(x), ...[1, 2, 3, 4, 5].map(() => make.tensor([c])), norm()]
+      const tensors = [x, x, [4, c], [c], [c]].map(shape => make.tensor(shape))
+      return [...tensors, { relu: s.batch > 1, training: s.width > 1 }]
     },
   ],
 

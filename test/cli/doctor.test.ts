@@ -16,6 +16,8 @@ test('what it finds on this machine', async () => {
   expect(lines.filter(line => /^\S/.test(line))).toEqual(sections)
   expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^ {2}Node +${process.version}, Node-API \\d+$`)))
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}addon +loaded from .*igcnet\.node$/))
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}kernels +(avx512|avx2|neon|baseline), \d+ floats a vector$/))
+  expect(lines).toContainEqual(expect.stringMatching(/^ {2}oneDNN +\d+\.\d+\.\d+ \(.+\)$/))
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}cpu +works, \d+ threads?$/))
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}reference +works, 1 thread$/))
   expect(lines).toContain('  cuda                 not available: this version of igcnet has no CUDA backend')
@@ -32,6 +34,7 @@ test('--json: the same as one object', async () => {
   expect(report.versions.node).toBe(process.version)
   expect(report.addon.loaded).toBe(true)
   expect(report.devices.cpu).toEqual({ works: true, threads: 1 })
+  expect(report.kernels).toMatchObject({ simd: expect.stringMatching(/^(avx512|avx2|neon|baseline)$/) })
   expect(report.devices.cuda).toEqual({ works: false, reason: expect.stringContaining('no CUDA backend') })
   expect(report.memory.free).toBeGreaterThan(0)
   expect(report.environment).toMatchObject({ IGCNET_THREADS: '1', IGCNET_THREDS: '2' })
@@ -92,6 +95,7 @@ test('without the addon: it says why, and all the rest', async () => {
 /** Every file below the folders that may read variables. */
 function* sources(folder: string): Iterable<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name === 'node_modules') continue
     const path = join(folder, entry.name)
     if (entry.isDirectory()) yield* sources(path)
     else if (path !== join(root, 'src/cli/environment.ts')) yield readFileSync(path, 'utf8')
@@ -99,8 +103,8 @@ function* sources(folder: string): Iterable<string> {
 }
 
 test('the table of variables is that of the sources', () => {
-  const read = /(?:process\.env\.|getenv\(")(IGCNET_[A-Z_]+)/g
-  const found = ['src', 'native', 'scripts', 'test/unit', 'test/kernels']
+  const read = /(?:process\.env\.|getenv\("|\.env\(')(IGCNET_[A-Z_]+)/g
+  const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels']
     .flatMap(folder => [...sources(join(root, folder))])
     .flatMap(text => [...text.matchAll(read)].map(match => match[1]))
   expect([...new Set(found)].sort()).toEqual(Object.keys(VARIABLES).sort())

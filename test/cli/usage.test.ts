@@ -13,7 +13,7 @@ const whole = (option: string, range: string, text: string) =>
 const wrong: [string, string][] = [
   ['trian', 'unknown command "trian": did you mean train?'],
   ['sumary', 'unknown command "sumary": did you mean summary?'],
-  ['frobnicate', 'unknown command "frobnicate": expected one of train, evaluate, summary, doctor, help'],
+  ['frobnicate', 'unknown command "frobnicate": expected one of train, evaluate, summary, bench, doctor, help'],
   ['help trian', 'unknown command "trian": did you mean train?'],
   ['--verson', 'unknown option --verson: did you mean --version?'],
   ['train --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
@@ -66,6 +66,12 @@ const wrong: [string, string][] = [
   ['train --model-prefix a --load-epoch 1 --resume a', '--load-epoch: expected only one of --load-epoch and --resume'],
   ['train --data-dir x', '--data-dir: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
   ['train --download', '--download: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
+  ['bench --depht 20', 'unknown option --depht: did you mean --depth?'],
+  ['bench --samples 0', whole('--samples', 'from 1 to 100000', '0')],
+  ['bench --sample-ms fast', whole('--sample-ms', 'from 1 to 600000', 'fast')],
+  ['bench --batch-size 0', whole('--batch-size', 'from 1 to 65536', '0')],
+  ['bench --network plain_icg', 'unknown network "plain_icg": did you mean plain_igc?'],
+  ['bench --consistent', '--consistent: expected --network resnet_igc with it but received plain_igc'],
   ['train --consistent', '--consistent: expected --network resnet_igc with it but received plain_igc'],
   ['train --num-classes 9', 'config: expected at least the 10 classes of digits for numClasses but received 9'],
   [
@@ -93,7 +99,7 @@ describe('help', () => {
   test('igcnet alone', async () => {
     const { code, stdout, stderr } = await igcnet()
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    for (const command of ['train', 'evaluate', 'summary', 'doctor'])
+    for (const command of ['train', 'evaluate', 'summary', 'bench', 'doctor'])
       expect(stdout).toContain(`  ${command} [options] `)
     expect((await igcnet('--help')).stdout).toBe(stdout)
     expect((await igcnet('help')).stdout).toBe(stdout)

@@ -27,14 +27,13 @@ const RUN: Record<string, Run> = {
     dx: native.conv2dBackwardInput(get('dy'), get('w'), { ...p, shape: shapeOf('x') }),
     dw: native.conv2dBackwardWeight(get('dy'), get('x'), { ...p, shape: shapeOf('w') }),
   }),
-  igcBlock: (get, p, shapeOf) => {
+  igcBlock: (get, p) => {
     const [x, primary, secondary, dy] = ['x', 'primary', 'secondary', 'dy'].map(get) as [Handle, Handle, Handle, Handle]
-    const { z, y } = native.igcBlockForward(x, primary, secondary, p)
-    const inputParams = { ...p, shape: shapeOf('x'), needsInput: true }
-    const { dz, dx } = native.igcBlockBackwardInput(dy, primary, secondary, inputParams)
-    const weightParams = { ...p, primaryShape: shapeOf('primary'), secondaryShape: shapeOf('secondary') }
-    const weights = native.igcBlockBackwardWeight(dy, dz, x, z, weightParams)
-    return { y, dx: dx as Handle, dprimary: weights.primary, dsecondary: weights.secondary }
+    const { y } = native.igcBlockForward(x, primary, secondary, { ...p, xRelu: false, needsStatistics: false })
+    const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
+    const backward = { ...p, ...needs, xRelu: false, yRelu: false, yTraining: false }
+    const d = native.igcBlockBackward(dy, x, primary, secondary, backward)
+    return { y, dx: d.dx as Handle, dprimary: d.primary as Handle, dsecondary: d.secondary as Handle }
   },
   avgPool2d: (get, p, shapeOf) => ({
     y: native.avgPool2dForward(get('x'), p),
@@ -56,9 +55,12 @@ const RUN: Record<string, Run> = {
       Handle,
       Handle,
     ]
-    const { y, mean, invStd } = native.batchNorm2dForward(x, gamma, get('beta'), runningMean, runningVar, p)
-    const weights = native.batchNorm2dBackwardWeight(dy, x, mean, invStd)
-    const dx = native.batchNorm2dBackwardInput(dy, x, gamma, mean, invStd, weights.gamma, weights.beta, p)
+    const given = native.batchNorm2dStatistics(x)
+    const norm = native.batchNorm2dPrepare(x, gamma, get('beta'), runningMean, runningVar, p, given)
+    const y = native.batchNorm2dApply(x, norm, { relu: false })
+    const weights = native.batchNorm2dBackwardWeight(dy, x, norm, { relu: false })
+    const backward = { relu: false, training: p.training }
+    const dx = native.batchNorm2dBackwardInput(dy, x, norm, weights.gamma, weights.beta, backward)
     const statistics = { newRunningMean: runningMean, newRunningVar: runningVar }
     return { y, dx, dgamma: weights.gamma, dbeta: weights.beta, ...statistics }
   },

@@ -1,7 +1,7 @@
 /** The three directions of both convolutions on integers, for conv2d, igc-block, threads and simd tests. */
-import { native } from '../../src/native.ts'
+import { type NativeTensor, native } from '../../src/native.ts'
 import type { Conv2dShape, IgcBlockShape } from '../shapes/shapes.ts'
-import { integers, type Kernel } from '../support/kernel-compare.ts'
+import { integers, type Kernel, normals, type Values } from '../support/kernel-compare.ts'
 
 /** The output's height and width. */
 function outputSize({ H, W, R, S, stride, padding }: Conv2dShape | IgcBlockShape): [number, number] {
@@ -37,20 +37,79 @@ export function igcBlockKernel(shape: IgcBlockShape): Kernel {
     const primary = put(integers(primaryShape, 2))
     const secondary = put(integers(secondaryShape, 3))
     const dy = put(integers([N, ...outputSize(shape), K], 4))
-    const { z, y } = native.igcBlockForward(x, primary, secondary, params)
-    const inputParams = { ...params, shape: xShape }
-    const gradients = native.igcBlockBackwardInput(dy, primary, secondary, { ...inputParams, needsInput: true })
-    const without = native.igcBlockBackwardInput(dy, primary, secondary, { ...inputParams, needsInput: false })
-    const weights = native.igcBlockBackwardWeight(dy, gradients.dz, x, z, { ...params, primaryShape, secondaryShape })
-    if (gradients.dx === undefined) throw new Error('igcBlockBackwardInput: no dx')
+    const { y } = native.igcBlockForward(x, primary, secondary, { ...params, xRelu: false, needsStatistics: false })
+    const all = { needsInput: true, needsPrimary: true, needsSecondary: true }
+    const plain = { ...params, xRelu: false, yRelu: false, yTraining: false }
+    const { dx, ...weights } = native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...all })
+    const alone = (need: Partial<typeof all>) => {
+      const none = { needsInput: false, needsPrimary: false, needsSecondary: false }
+      return native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...none, ...need })
+    }
     return {
-      z,
       y,
-      dz: gradients.dz,
-      dx: gradients.dx,
-      dzWithoutInput: without.dz,
-      dPrimary: weights.primary,
-      dSecondary: weights.secondary,
+      dx: dx as NativeTensor,
+      dPrimary: weights.primary as NativeTensor,
+      dSecondary: weights.secondary as NativeTensor,
+      dxAlone: alone({ needsInput: true }).dx as NativeTensor,
+      dPrimaryAlone: alone({ needsPrimary: true }).primary as NativeTensor,
+      dSecondaryAlone: alone({ needsSecondary: true }).secondary as NativeTensor,
     }
   }
 }
+
+/** What is around an igcBlock: of the norms before and behind it which end in a ReLU. */
+export interface Norms {
+  xRelu: boolean
+  yRelu: boolean
+  yTraining: boolean
+}
+
+/**
+ * The block with batch norm on both sides. On `exact` numbers (integers, norms of halves; the one behind the block in
+ * inference mode) everything but the statistics is exact in f32; otherwise they are normally distributed.
+ */
+export function normedIgcBlockKernel(shape: IgcBlockShape, { xRelu, yRelu, yTraining }: Norms, exact: boolean): Kernel {
+  const { N, H, W, C, K, R, S, stride, padding, L, M } = shape
+  const params = { primaryPartitions: L, secondaryPartitions: M, stride, padding }
+  const values = exact ? integers : normals
+  // Weights that keep y near 1.
+  const weight = (dims: number[], seed: number, sum: number) =>
+    exact ? integers(dims, seed) : normals(dims, seed, 0, 1 / Math.sqrt(sum))
+  return put => {
+    const x = put(values([N, H, W, C], 1))
+    const primary = put(weight([K, R, S, C / L], 2, (R * S * C) / L))
+    const secondary = put(weight([K, 1, 1, K / M], 3, K / M))
+    const dy = put(values([N, ...outputSize(shape), K], 4))
+    const [xNorm, yNorm] = [put(normValues(C, 5, exact)), put(normValues(K, 6, exact))]
+    const [dgamma, dbeta] = [put(values([K], 7)), put(values([K], 8))]
+    const forward = { ...params, xRelu, needsStatistics: true }
+    const { y, statistics } = native.igcBlockForward(x, primary, secondary, forward, xNorm)
+    const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
+    const p = { ...params, ...needs, xRelu, yRelu, yTraining }
+    const d = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm, yNorm, y, dgamma, dbeta)
+    const plain = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm)
+    const outputs = {
+      y,
+      ...{ dx: d.dx, dPrimary: d.primary, dSecondary: d.secondary, dgamma: d.gamma, dbeta: d.beta },
+      ...{ plainDx: plain.dx, plainDPrimary: plain.primary, plainDSecondary: plain.secondary },
+      ...{ plainDgamma: plain.gamma, plainDbeta: plain.beta },
+    } as Record<string, NativeTensor>
+    if (exact) native.tensorDispose(statistics as NativeTensor)
+    return exact ? outputs : { ...outputs, statistics: statistics as NativeTensor }
+  }
+}
+
+/** A norm [4, C]: mean, invStd > 0, gamma, beta. On exact numbers (x - mean) * invStd * gamma + beta is never 0. */
+function normValues(C: number, seed: number, exact: boolean): Values {
+  const rows = exact
+    ? [integers([C], seed).data, new Float64Array(C).fill(0.5), new Float64Array(C).fill(2), halves(C, seed + 20)]
+    : [
+        normals([C], seed, 0, 0.3).data,
+        normals([C], seed + 10, 1, 0.1).data,
+        normals([C], seed + 20, 1, 0.1).data,
+        normals([C], seed + 30, 0, 0.5).data,
+      ]
+  return { shape: [4, C], data: Float64Array.from(rows.flatMap(row => [...row])) }
+}
+
+const halves = (C: number, seed: number) => integers([C], seed).data.map(value => value / 2 + 0.25)

@@ -1,6 +1,6 @@
-/** add and relu: `cpu` gives the numbers of `reference` for every length around the vector widths, and NaN and infinity. */
+/** add, relu and addRelu: `cpu` gives the numbers of `reference` for every length around the vector widths, and NaN and infinity. */
 import { expect, it } from 'vitest'
-import { native } from '../../src/native.ts'
+import { type NativeTensor, native } from '../../src/native.ts'
 import { expectExact, integers, type Place, runKernel, type Values } from '../support/kernel-compare.ts'
 
 const SHAPES = [...Array.from({ length: 70 }, (_, i) => [i]), [], [3, 5, 7, 11], [2, 32, 32, 48], [100_003]]
@@ -14,6 +14,32 @@ it.each(SHAPES.map(shape => [shape] as const))('add and relu of [%s]', shape => 
     const [a, b] = [put(integers(shape, 1)), put(integers(shape, 2))]
     const y = native.reluForward(a)
     return { sum: native.addForward(a, b), y, dx: native.reluBackwardInput(b, y) }
+  })
+})
+
+/** A norm [4, C] with exact results: mean, invStd, gamma, beta. */
+function norm(C: number, seed: number): Values {
+  const rows = [integers([C], seed).data, integers([C], seed + 1).data.map(v => 2 ** v), integers([C], seed + 2).data]
+  const beta = integers([C], seed + 3).data.map(value => Math.abs(value) + 6) // a ReLU must not hide all of one channel
+  return { shape: [4, C], data: Float64Array.from([...rows, beta].flatMap(row => [...row])) }
+}
+
+const MAPS = [...Array.from({ length: 40 }, (_, i) => [3, i + 1]), [0, 5], [2, 0], [5, 7, 11, 3], [2, 32, 32, 48]]
+
+it.each(MAPS.map(shape => [shape] as const))('addRelu of [%s] with every kind of norms', shape => {
+  const C = shape[shape.length - 1] as number
+  return expectExact(put => {
+    const [a, b, aNorm, bNorm] = [put(integers(shape, 1)), put(integers(shape, 2)), put(norm(C, 3)), put(norm(C, 7))]
+    const add = (aRelu: boolean, bRelu: boolean, ...norms: (NativeTensor | undefined)[]) =>
+      native.addReluForward(a, b, { aRelu, bRelu }, ...norms)
+    return {
+      plain: add(false, false),
+      left: add(false, false, aNorm),
+      right: add(true, false, undefined, bNorm),
+      rightRelu: add(false, true, undefined, bNorm),
+      both: add(false, false, aNorm, bNorm),
+      bothRelu: add(true, true, aNorm, bNorm),
+    }
   })
 })
 

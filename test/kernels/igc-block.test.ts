@@ -1,13 +1,14 @@
 /**
  * igcBlock: `cpu` gives the numbers of `reference` over test/shapes/igc-block.json; on both devices the block equals the
  * four operators that define it, forward and backward, and the dense convolution with the composite kernel; it is
- * dense in the channels, and with L and M swapped it is not.
+ * dense in the channels, and with L and M swapped it is not. Between norms (applied to x, carried out for dy) `cpu` gives
+ * the numbers of `reference` too, which composes them.
  */
 import { describe, expect, it } from 'vitest'
 import { type NativeTensor, native } from '../../src/native.ts'
 import { type IgcBlockShape, igcBlockShapes } from '../shapes/shapes.ts'
-import { expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
-import { igcBlockKernel } from './convolution-kernels.ts'
+import { expectClose, expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
+import { igcBlockKernel, normedIgcBlockKernel } from './convolution-kernels.ts'
 
 const PLACES: Place[] = [
   { device: 'reference', dtype: 'f64' },
@@ -23,6 +24,31 @@ for (const why of new Set(igcBlockShapes.map(shape => shape.why))) {
     })
   })
 }
+
+/** Sums of n random numbers of size 1 pass through values of about sqrt(n), and those with x - mean, up to 4, are larger. */
+function magnitudes({ N, H, W }: IgcBlockShape): Record<string, number> {
+  const pixels = Math.sqrt(N * H * W)
+  const sums = { dgamma: 4 * pixels, dbeta: 4 * pixels, plainDgamma: 4 * pixels, plainDbeta: 4 * pixels }
+  return { ...sums, dPrimary: pixels, dSecondary: pixels, plainDPrimary: pixels, plainDSecondary: pixels }
+}
+
+// Every norm that is possible before and behind the block; sums that round come from other numbers than the exact ones.
+const inference = { yTraining: false }
+describe.each([
+  { xRelu: true, yRelu: true, ...inference },
+  { xRelu: false, yRelu: false, ...inference },
+])('igcBlock between norms, x with ReLU $xRelu, y with ReLU $yRelu', norms => {
+  it.each(norms.xRelu ? igcBlockShapes : SAMPLE)('$name', shape =>
+    expectExact(normedIgcBlockKernel(shape, norms, true)),
+  )
+})
+
+describe('igcBlock between norms in training', () => {
+  const norms = { xRelu: true, yRelu: false, yTraining: true } // behind a ReLU one rounding may flip a whole value of y
+  it.each(igcBlockShapes.filter(({ N }) => N > 0))('$name', shape =>
+    expectClose(normedIgcBlockKernel(shape, norms, false), magnitudes(shape)),
+  )
+})
 
 describe.each(PLACES)('igcBlock on $device in $dtype', place => {
   it.each(SAMPLE)('equals its four operators: $name', shape => {
@@ -40,8 +66,9 @@ describe.each(PLACES)('igcBlock on $device in $dtype', place => {
       const gradients = composedBackward(shape, { x, primary, secondary, z, u, dy })
       return { z, y, u, v, ...gradients }
     }, place)
-    for (const name of ['z', 'y', 'dz', 'dx', 'dPrimary', 'dSecondary']) {
+    for (const name of ['y', 'dx', 'dPrimary', 'dSecondary']) {
       expect(block.get(name), name).toEqual(composed.get(name))
+      if (name !== 'y') expect(block.get(`${name}Alone`), name).toEqual(composed.get(name))
     }
   })
 

@@ -7,7 +7,7 @@ import { describe, it } from 'vitest'
 import { batchNorm2dShapes, type Conv2dShape, conv2dShapes, igcBlockShapes } from '../shapes/shapes.ts'
 import { expectClose, expectExact } from '../support/kernel-compare.ts'
 import { batchNorm2dKernel, sumMagnitudes } from './batch-norm2d-kernel.ts'
-import { conv2dKernel, igcBlockKernel } from './convolution-kernels.ts'
+import { conv2dKernel, igcBlockKernel, normedIgcBlockKernel } from './convolution-kernels.ts'
 
 /** Of the long list every width with three numbers of groups. */
 const quick = ({ why, groups }: Conv2dShape) => why !== 'groups' || [1, 3, 24].includes(groups)
@@ -20,8 +20,14 @@ export function testInstructionSet() {
     it.each(igcBlockShapes)('igcBlock $name', shape => {
       return expectExact(igcBlockKernel(shape))
     })
+    it.each(igcBlockShapes)('igcBlock between norms $name', shape => {
+      return expectExact(normedIgcBlockKernel(shape, { xRelu: true, yRelu: true, yTraining: false }, true))
+    })
     it.each(batchNorm2dShapes)('batchNorm2d $name', shape => {
       return expectClose(batchNorm2dKernel(shape, true), sumMagnitudes(shape))
+    })
+    it.each(batchNorm2dShapes)('batchNorm2d with ReLU $name', shape => {
+      return expectClose(batchNorm2dKernel(shape, true, { relu: true }), sumMagnitudes(shape))
     })
   })
 }

@@ -19,6 +19,7 @@ it('exports these names', () => {
     'Tensor',
     'UnsupportedError',
     'add',
+    'addRelu',
     'avgPool2d',
     'batchNorm2d',
     'conv2d',
@@ -88,7 +89,7 @@ it.each<[string, object, string[]]>([
       'withDefaults',
     ],
   ],
-  ['device', igcnet.device, ['defaultThreads', 'memory', 'setThreads', 'synchronize', 'trim']],
+  ['device', igcnet.device, ['defaultThreads', 'info', 'memory', 'setThreads', 'synchronize', 'trim']],
 ])('exports these names in %s', (_, module, expected) => {
   expect(names(module)).toEqual(expected)
 })

@@ -1,0 +1,87 @@
+/** Checks one workload against `reference` and times it on `cpu`. Checked in test/benchmarks/kernels.test.ts. */
+import { native, type TypedArray } from '../../src/native.ts'
+import { type Timing, type TimingOptions, timeRepetitions } from '../../src/train/timing.ts'
+import type { Peak } from './peak.ts'
+import { Put, type Workload } from './workload.ts'
+
+/** One kernel on one shape. */
+export interface KernelResult {
+  op: string
+  direction: string
+  shape: string
+  batch: number
+  /** Milliseconds of one run: the median of the samples. */
+  ms: number
+  lowerQuartile: number
+  upperQuartile: number
+  /** 10^9 floating operations a second, and 10^9 bytes: all that is read and written, each once. */
+  gflops: number
+  gbps: number
+  /** The larger of the two by the machine's peak: 1 is as fast as the machine can be. */
+  shareOfPeak: number
+}
+
+/** Images of the comparison with `reference`, which is slow. */
+const CHECKED_BATCH = 2
+/** Errors are relative to the largest value, or to this one where all values are next to 0 by cancellation. */
+const LEAST_SCALE = 0.05
+const TOLERANCE = 1e-3
+
+/** Measures a workload. @throws Error when `cpu` computes something else than `reference` */
+export async function measureKernel(workload: Workload, peak: Peak, options: TimingOptions): Promise<KernelResult> {
+  const error = referenceError(workload)
+  const { op, direction, shape, batch } = workload
+  if (!(error <= TOLERANCE)) {
+    throw new Error(`${op} ${direction} ${shape}: differs from reference by ${error} of the largest value`)
+  }
+  const put = new Put('cpu')
+  try {
+    const made = workload.make(put, batch)
+    const outputs = made.run()
+    const bytes = [...made.reads, ...(made.updates ?? []), ...outputs].reduce((sum, tensor) => sum + bytesOf(tensor), 0)
+    for (const output of outputs) native.tensorDispose(output)
+    const timing: Timing = await timeRepetitions(count => {
+      for (let i = 0; i < count; i++) for (const output of made.run()) native.tensorDispose(output)
+      native.deviceSynchronize('cpu')
+    }, options)
+    const { median: ms, lowerQuartile, upperQuartile } = timing
+    const [gflops, gbps] = [workload.flops(batch) / ms / 1e6, bytes / ms / 1e6]
+    const shareOfPeak = Math.max(gflops / peak.gflops, gbps / peak.gbps)
+    return { op, direction, shape, batch, ms, lowerQuartile, upperQuartile, gflops, gbps, shareOfPeak }
+  } finally {
+    put.dispose()
+    native.deviceTrim('cpu') // the next shape needs blocks of other sizes
+  }
+}
+
+function bytesOf(tensor: Parameters<typeof native.tensorInfo>[0]): number {
+  const { shape } = native.tensorInfo(tensor)
+  return 4 * shape.reduce((product, size) => product * size, 1)
+}
+
+/** Everything that the workload computes, read. */
+function resultsOn(device: string, workload: Workload): TypedArray[] {
+  const put = new Put(device)
+  const made = workload.make(put, Math.min(workload.batch, CHECKED_BATCH))
+  const outputs = made.run()
+  const results = [...outputs, ...(made.updates ?? [])].map(tensor => native.tensorReadSync(tensor))
+  for (const output of outputs) native.tensorDispose(output)
+  put.dispose()
+  return results
+}
+
+/** The largest difference between `cpu` and `reference`; NaN where one computes none. */
+export function referenceError(workload: Workload): number {
+  const [actual, expected] = [resultsOn('cpu', workload), resultsOn('reference', workload)]
+  const errors = expected.map((values, output) => {
+    let [largest, difference] = [LEAST_SCALE, 0]
+    for (let i = 0; i < values.length; i++) {
+      const [a, b] = [actual[output]?.[i] ?? Number.NaN, values[i] as number]
+      if (Number.isNaN(a - b)) return Number.NaN
+      largest = Math.max(largest, Math.abs(b))
+      difference = Math.max(difference, Math.abs(a - b))
+    }
+    return difference / largest
+  })
+  return errors.some(Number.isNaN) ? Number.NaN : Math.max(...errors)
+}

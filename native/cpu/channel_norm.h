@@ -1,0 +1,47 @@
+// Batch norm (and ReLU) applied to rows of pixels [rows, C] while they are in the cache, and the sums over pixels that
+// batch norm needs, for kernels that do them beside their own work. Checked through batch_norm2d and igc_block.
+#pragma once
+
+#include <cstdint>
+
+namespace igcnet {
+
+// v = (x - mean) * scale + beta, then max(v, 0) if relu. mean null: x as it is.
+struct ChannelNorm {
+  const float* mean = nullptr;
+  const float* scale = nullptr;  // inv_std * gamma
+  const float* beta = nullptr;
+  bool relu = false;
+};
+
+// The gradient of batch norm (and ReLU) with regard to its input x: scale * (g - ((x - mean) * slope + offset)), where
+// g is the incoming gradient, 0 where the ReLU was. x null: g as it is.
+struct ChannelNormGradient {
+  const float* x = nullptr;
+  ChannelNorm norm;
+  const float* slope = nullptr;   // inv_std * dgamma / count
+  const float* offset = nullptr;  // dbeta / count
+};
+
+void normalise_rows(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y);
+
+// x, g and out begin with the first of the rows.
+void norm_gradient_rows(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,
+                        float* out);
+
+// Of rows that stay in the L1 cache, sums [3][C]: their mean, rounded to f32, and the sums of x - mean and its square.
+// The first tells what the rounding left out: with it, means and variances are right for channels far from 0 too.
+void statistics_rows(const float* x, int64_t rows, int64_t C, float* sums);
+
+// dv = g, 0 where the ReLU was, and its sums over rows: sums [2][C] = dv, dv * (x - mean). dv may be g, or null: not
+// wanted.
+void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
+                       float* sums);
+
+// The mean and the biased variance of `count` chunks of statistics_rows() at sums [count][3][C], of rows[chunk] rows.
+void combine_statistics(const float* sums, const int64_t* rows, int64_t count, int64_t C, float* mean, float* var);
+
+// totals [2][C] of `count` chunks at sums [count][2][C], in double.
+void combine_sums(const float* sums, int64_t count, int64_t C, double* totals);
+
+}  // namespace igcnet

@@ -1,0 +1,143 @@
+// The input rows of a correlation (group_conv_plan.h) as its loops read them: normalised if asked for, then expanded or
+// gathered, row by row, into a ring of buffers, each when it is first asked for. Checked through conv2d and igc_block.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/channel_norm.h"
+#include "cpu/group_conv_plan.h"
+#include "cpu/row_kernels.h"
+#include "cpu/thread_buffer.h"
+
+namespace igcnet {
+
+// Where the rows of one image come from: row r begins at x + r * row, its pixels are `pixel` floats apart, and nothing
+// at or behind `end` is read.
+struct RowSource {
+  const float* x;
+  int64_t row, pixel;
+  const float* end;
+};
+
+class ExpandedRows {
+ public:
+  // `ring`: how many rows are needed at a time. The memory is given out anew for each task of a thread, and holds what
+  // it held.
+  ExpandedRows(const CorrelationPlan& plan, int64_t ring, bool normalise, ThreadBuffer& memory)
+      : plan_(plan),
+        ring_(static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(ring)))),
+        row_floats_(plan.in_columns * plan.in_channels),
+        buffer_(memory.floats(ring_ * plan.slabs * plan.slab_floats())),
+        held_(memory.array<int64_t>(ring_ * plan.slabs)),
+        normal_(memory.floats(normalise && plan.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan.lanes : 0)),
+        normal_held_(memory.array<int64_t>(ring_)) {}
+
+  // Once, before the first image of a thread: the padding.
+  void clear() { std::fill_n(buffer_, ring_ * plan_.slabs * plan_.slab_floats(), 0.0f); }
+
+  void start_image(const RowSource& source, const ChannelNorm& norm) {
+    source_ = source;
+    norm_ = norm;
+    std::fill_n(held_, ring_ * plan_.slabs, int64_t{-1});
+    std::fill_n(normal_held_, ring_, int64_t{-1});
+  }
+
+  // Row `in_row` as `unit` reads it.
+  const float* row(const Unit& unit, int64_t in_row) {
+    const int64_t slot = (in_row & (ring_ - 1)) * plan_.slabs + unit.slab;
+    float* out = buffer_ + slot * plan_.slab_floats();
+    const int64_t offset = plan_.way == Way::kRotate ? unit.channel : 0;
+    if (held_[slot] != in_row) {
+      held_[slot] = in_row;
+      fill(unit, in_row, out);
+    }
+    return out + offset;
+  }
+
+  // Asks for a share of the row that will be wanted soon, so that it comes into the L2 cache beside the work. A share
+  // at a time: more requests than the cache can hold open would stop the work.
+  void prefetch(int64_t in_row, int64_t share, int64_t shares) const {
+    if (in_row >= plan_.in_rows) return;
+    const float* row = source_.x + in_row * source_.row;
+    const float* end = row + source_.row * (share + 1) / shares;
+    for (const float* p = row + source_.row * share / shares; p < end; p += kLineFloats) __builtin_prefetch(p, 0, 2);
+  }
+
+ private:
+  static constexpr int64_t kLineFloats = 16;  // of a cache line
+
+  void fill(const Unit& unit, int64_t in_row, float* out) {
+    const float* x = source_.x + in_row * source_.row;
+    if (plan_.way == Way::kRotate) return copy(x, out);
+    ExpandRow row{.x = x + unit.input,
+                  .end = source_.end,
+                  .pixel = source_.pixel,
+                  .runs = plan_.runs.data(),
+                  .run_count = static_cast<int64_t>(plan_.runs.size()),
+                  .inputs = plan_.inputs,
+                  .out = out};
+    if (norm_.mean != nullptr) {
+      const float* normal = normalised(in_row);
+      row.x = normal + unit.input;
+      row.end = normal + row_floats_ + 2 * plan_.lanes;
+    }
+    if (plan_.way == Way::kWide) {
+      gather_row(row);
+    } else {
+      row.table = plan_.tables.data() + unit.slab * plan_.inputs * plan_.lanes;
+      row.span = plan_.spans[static_cast<size_t>(unit.slab)];
+      expand_row(row);
+    }
+  }
+
+  void copy(const float* x, float* out) const {
+    const int64_t C = plan_.in_channels;
+    for (const PixelRun& run : plan_.runs) {
+      const float* first = x + run.column * C;
+      if (norm_.mean != nullptr) {
+        normalise_rows(norm_, first, run.count, C, out + run.buffer * C);
+      } else {
+        std::memcpy(out + run.buffer * C, first, static_cast<size_t>(run.count * C) * sizeof(float));
+      }
+    }
+  }
+
+  const float* normalised(int64_t in_row) {
+    const int64_t slot = in_row & (ring_ - 1);
+    float* out = normal_ + slot * row_floats_;
+    if (normal_held_[slot] != in_row) {
+      normal_held_[slot] = in_row;
+      normalise_rows(norm_, source_.x + in_row * source_.row, plan_.in_columns, plan_.in_channels, out);
+    }
+    return out;
+  }
+
+  const CorrelationPlan& plan_;
+  int64_t ring_;  // a power of 2
+  int64_t row_floats_;
+  float* buffer_;
+  int64_t* held_;
+  float* normal_;
+  int64_t* normal_held_;
+  RowSource source_{};
+  ChannelNorm norm_;
+};
+
+// Pointers of correlate_row(), one for each kernel row.
+struct TapPointers {
+  const float **x, **phase_x, **phase_w;
+
+  TapPointers(int64_t kernel_rows, ThreadBuffer& memory)
+      : x(memory.array<const float*>(kernel_rows)),
+        phase_x(memory.array<const float*>(kernel_rows)),
+        phase_w(memory.array<const float*>(kernel_rows)) {}
+};
+
+// Output row `out_row` of one unit. y is the row's first pixel, with y_step floats from pixel to pixel.
+void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, ExpandedRows& rows,
+                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers);
+
+}  // namespace igcnet

@@ -1,0 +1,280 @@
+// The backward direction of group_conv.h. A band of output rows has two parts: from dy row by row to dz, the weights'
+// gradients beside it (z is computed again from x), then from dz to dx. dz lies in the cache between them.
+#include <algorithm>
+
+#include "cpu/expanded_rows.h"
+#include "cpu/group_conv.h"
+#include "cpu/parallel.h"
+#include "cpu/thread_buffer.h"
+
+namespace igcnet {
+
+void pack_units(const CorrelationPlan& plan, const float* w, float* packed);
+
+// One call of GroupConv::backward.
+class BackwardBands {
+ public:
+  BackwardBands(const GroupConv& conv, const GroupConvBackward& task, GroupConvScratch& scratch)
+      : conv_(conv), task_(task), scratch_(scratch), sizes_(conv.sizes_) {}
+
+  void run() {
+    prepare_weights();
+    count_blocks();
+    int64_t thread_floats = 0;
+    Buffers(*this, ThreadBuffer(nullptr), &thread_floats);
+    float* memory = scratch_.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
+    for (int t = 0; t < parallel_threads(); ++t) {
+      Buffers buffers(*this, ThreadBuffer(memory + t * thread_floats));
+      buffers.x.clear();
+      buffers.dz_rows.clear();
+    }
+    partials_ = scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_));
+    if (task_.x_norm_sums != nullptr) {
+      dx_chunks_ = (most_dx_rows_ + conv_.dx_chunk_rows_ - 1) / conv_.dx_chunk_rows_;
+      sums_ = scratch_.sums.take<float>(static_cast<size_t>(conv_.bands() * dx_chunks_ * 2 * sizes_.C));
+      std::fill_n(sums_, conv_.bands() * dx_chunks_ * 2 * sizes_.C, 0.0f);
+    }
+    parallel_tasks(blocks_, [&](int64_t block, int thread) {
+      Buffers buffers(*this, ThreadBuffer(memory + thread * thread_floats));
+      float* sums = partials_ + block * block_floats_;
+      std::fill_n(sums, block_floats_, 0.0f);
+      for (int64_t b = conv_.bands() * block / blocks_; b < conv_.bands() * (block + 1) / blocks_; ++b) {
+        run_band(b, sums, buffers);
+      }
+    });
+    reduce();
+    if (sums_ != nullptr) combine_sums(sums_, conv_.bands() * dx_chunks_, sizes_.C, task_.x_norm_sums);
+  }
+
+ private:
+  struct Buffers {
+    ExpandedRows x, dz_rows;
+    TapPointers pointers;
+    float** dw_rows;
+    float *dy, *z, *dz, *tuples;
+
+    Buffers(const BackwardBands& bands, ThreadBuffer memory, int64_t* used = nullptr)
+        : x(bands.conv_.forward_, bands.conv_.ring_, bands.task_.x_norm.mean != nullptr, memory),
+          dz_rows(bands.conv_.backward_, bands.conv_.dz_ring_, false, memory),
+          pointers(bands.sizes_.R, memory),
+          dw_rows(memory.array<float*>(bands.sizes_.R)) {
+      const GroupConv& conv = bands.conv_;
+      const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
+      dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);
+      z = memory.floats(bands.task_.secondary_dw != nullptr ? chunk + kBehind : 0);
+      dz = memory.floats(bands.has_dz_ ? bands.most_dz_rows_ * conv.sizes_.Q * conv.sizes_.K + kBehind : 0);
+      tuples = memory.floats(conv.interleaved() ? conv.secondary_.buffer_floats(pixels) : 0);
+      if (used != nullptr) *used = memory.used();
+    }
+  };
+  static constexpr int64_t kBehind = 32;  // floats that vectors may read behind the last pixel
+
+  // Rows of dz that the rows of dx of a band need, and the band's own.
+  struct Rows {
+    int64_t dx_begin, dx_end, dz_begin, dz_end;
+  };
+
+  Rows rows_of(const GroupConv::Band& band) const {
+    Rows rows{0, 0, band.begin, band.end};
+    if (task_.dx == nullptr) return rows;
+    rows.dx_begin = band.begin == 0 ? 0 : std::min(band.begin * sizes_.stride, sizes_.H);
+    rows.dx_end = band.end == sizes_.P ? sizes_.H : std::min(band.end * sizes_.stride, sizes_.H);
+    const CorrelationPlan& plan = conv_.backward_;
+    for (const RowTap* tap = plan.taps_of(rows.dx_begin); tap < plan.taps_of(rows.dx_end); ++tap) {
+      rows.dz_begin = std::min(rows.dz_begin, tap->in_row);
+      rows.dz_end = std::max(rows.dz_end, tap->in_row + 1);
+    }
+    return rows;
+  }
+
+  void prepare_weights() {
+    const bool wants_z = task_.secondary_dw != nullptr;
+    const int64_t forward = conv_.forward_.weight_floats(), backward = conv_.backward_.weight_floats();
+    float* memory =
+        scratch_.weights.take<float>(static_cast<size_t>(forward + backward + conv_.secondary_.packed_floats()));
+    primary_ = memory;
+    transposed_primary_ = memory + forward;
+    transposed_secondary_ = transposed_primary_ + backward;
+    if (wants_z) pack_units(conv_.forward_, task_.primary_weight, primary_);
+    if (task_.dx != nullptr) pack_units(conv_.backward_, task_.primary_weight, transposed_primary_);
+    if (conv_.interleaved()) conv_.secondary_.pack(false, task_.secondary_weight, transposed_secondary_);
+
+    bool reads_behind = conv_.interleaved() && conv_.secondary_.reads_behind();
+    for (const Unit& unit : conv_.forward_.units) {
+      reads_behind = reads_behind || unit.channel + conv_.forward_.lanes > sizes_.K;
+    }
+    // dz is dy itself without a secondary convolution.
+    copies_dy_ = conv_.interleaved() && (task_.dy_norm.x != nullptr || reads_behind);
+    has_dz_ = conv_.interleaved() || task_.dy_norm.x != nullptr || reads_behind;
+    for (int64_t b = 0; b < conv_.bands_per_image_; ++b) {
+      const Rows rows = rows_of(conv_.band(b));
+      most_dz_rows_ = std::max(most_dz_rows_, rows.dz_end - rows.dz_begin);
+      most_dx_rows_ = std::max(most_dx_rows_, rows.dx_end - rows.dx_begin);
+    }
+  }
+
+  // Blocks of bands with sums of their own: for any number of threads, but so few that their sums weigh little beside
+  // the data. A function of the sizes alone.
+  void count_blocks() {
+    primary_floats_ = task_.primary_dw == nullptr ? 0 : conv_.forward_.weight_floats();
+    block_floats_ = primary_floats_ + (task_.secondary_dw == nullptr ? 0 : conv_.secondary_.packed_floats());
+    constexpr int64_t kFewest = 16, kMost = 64;
+    const int64_t data = sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
+    blocks_ = std::clamp<int64_t>(block_floats_ == 0 ? kMost : data / (8 * block_floats_), kFewest, kMost);
+    blocks_ = std::min(blocks_, conv_.bands());
+  }
+
+  void run_band(int64_t index, float* sums, Buffers& buffers) {
+    const GroupConv::Band band = conv_.band(index);
+    const Rows rows = rows_of(band);
+    const int64_t image = sizes_.H * sizes_.W * sizes_.C;
+    buffers.x.start_image({task_.x + band.image * image, sizes_.W * sizes_.C, sizes_.C, task_.x + sizes_.N * image},
+                          task_.x_norm);
+    // dz row p is at dz + p * Q * K.
+    float* dz = has_dz_ ? buffers.dz - rows.dz_begin * sizes_.Q * sizes_.K
+                        : const_cast<float*>(task_.dy) + band.image * sizes_.P * sizes_.Q * sizes_.K;
+    for (int64_t p = rows.dz_begin; p < rows.dz_end;) {
+      const int64_t border = p < band.begin ? band.begin : p < band.end ? band.end : rows.dz_end;
+      const int64_t count = std::min(conv_.chunk_rows_, border - p);
+      run_chunk(band.image, p, count, p >= band.begin && p < band.end, dz, sums, buffers);
+      p += count;
+    }
+    if (task_.dx != nullptr) run_dx(index, band.image, rows, dz, buffers);
+  }
+
+  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights.
+  void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, float* dz, float* sums, Buffers& buffers) {
+    const int64_t Q = sizes_.Q, K = sizes_.K, pixels = rows * Q, first = (image * sizes_.P + p) * Q * K;
+    const float* dy = task_.dy + first;
+    float* dz_chunk = dz + p * Q * K;
+    if (has_dz_ && (copies_dy_ || !conv_.interleaved())) {
+      float* copy = copies_dy_ ? buffers.dy : dz_chunk;
+      copy_dy(first, pixels, copy);
+      dy = copy;
+    }
+    if (conv_.interleaved()) {
+      conv_.secondary_.run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples);
+    }
+    if (!own) return;
+    const CorrelationPlan& plan = conv_.forward_;
+    for (size_t u = 0; u < plan.units.size(); ++u) {
+      const int64_t offset = static_cast<int64_t>(u) * plan.unit_weights();
+      for (int64_t r = 0; r < rows; ++r) {
+        if (task_.secondary_dw != nullptr) {
+          correlate_unit_row(plan, plan.units[u], p + r, buffers.x, primary_ + offset, buffers.z + r * Q * K, K,
+                             buffers.pointers);
+        }
+        if (task_.primary_dw != nullptr) {
+          primary_gradient_row(plan.units[u], p + r, dz_chunk + r * Q * K, sums + offset, buffers);
+        }
+      }
+    }
+    if (task_.secondary_dw != nullptr) {
+      conv_.secondary_.add_gradient(dy, buffers.z, pixels, sums + primary_floats_, buffers.tuples);
+    }
+  }
+
+  void copy_dy(int64_t first, int64_t pixels, float* out) const {
+    const float* dy = task_.dy + first;
+    if (task_.dy_norm.x != nullptr) {
+      norm_gradient_rows(task_.dy_norm, task_.dy_norm.x + first, dy, pixels, sizes_.K, out);
+    } else {
+      std::copy_n(dy, pixels * sizes_.K, out);
+    }
+  }
+
+  void primary_gradient_row(const Unit& unit, int64_t p, const float* dz, float* sums, Buffers& buffers) const {
+    const CorrelationPlan& plan = conv_.forward_;
+    const RowTap* taps = plan.taps_of(p);
+    const int64_t count = plan.taps_of(p + 1) - taps;
+    if (count == 0) return;
+    for (int64_t i = 0; i < count; ++i) {
+      buffers.pointers.x[i] = buffers.x.row(unit, taps[i].in_row);
+      buffers.dw_rows[i] = sums + taps[i].kernel_row * plan.S * plan.inputs * plan.lanes;
+    }
+    if (plan.way == Way::kRotate) {
+      rotate_gradient_row({.M = plan.inputs,
+                           .rows = count,
+                           .x = buffers.pointers.x,
+                           .dw = buffers.dw_rows,
+                           .columns = plan.S,
+                           .column = plan.column,
+                           .step = plan.phases[0].in_step * plan.column,
+                           .count = plan.out_columns,
+                           .dy = dz + unit.channel,
+                           .dy_step = sizes_.K,
+                           .rotation = plan.inverse_rotation.data()});
+    } else {
+      weight_gradient_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                           .rows = count,
+                           .x = buffers.pointers.x,
+                           .dw = buffers.dw_rows,
+                           .depth = plan.S * plan.inputs,
+                           .element = plan.element,
+                           .step = plan.phases[0].in_step * plan.column,
+                           .count = plan.out_columns,
+                           .dy = dz + unit.channel,
+                           .dy_step = sizes_.K});
+    }
+  }
+
+  void run_dx(int64_t index, int64_t image, const Rows& rows, const float* dz, Buffers& buffers) {
+    const CorrelationPlan& plan = conv_.backward_;
+    const int64_t W = sizes_.W, C = sizes_.C, row_floats = W * C;
+    const float* end = has_dz_ ? dz + rows.dz_end * sizes_.Q * sizes_.K + kBehind
+                               : task_.dy + sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
+    buffers.dz_rows.start_image({dz, sizes_.Q * sizes_.K, sizes_.K, end}, {});
+    int64_t chunk = index * dx_chunks_;
+    for (int64_t h = rows.dx_begin; h < rows.dx_end; h += conv_.dx_chunk_rows_, ++chunk) {
+      const int64_t count = std::min(conv_.dx_chunk_rows_, rows.dx_end - h);
+      const int64_t first = (image * sizes_.H + h) * row_floats;
+      for (size_t u = 0; u < plan.units.size(); ++u) {
+        for (int64_t r = 0; r < count; ++r) {
+          correlate_unit_row(plan, plan.units[u], h + r, buffers.dz_rows,
+                             transposed_primary_ + static_cast<int64_t>(u) * plan.unit_weights(),
+                             task_.dx + first + r * row_floats, C, buffers.pointers);
+        }
+      }
+      if (sums_ != nullptr) {
+        mask_and_sum_rows(task_.x_norm, task_.x + first, task_.dx + first, task_.dx + first, count * W, C,
+                          sums_ + chunk * 2 * C);
+      }
+    }
+  }
+
+  // Adds up the sums of the blocks in order, and puts them where the gradients have them.
+  void reduce() const {
+    constexpr int64_t kReduceGrain = 1 << 15;
+    parallel_ranges(block_floats_, kReduceGrain / blocks_ + 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = 1; block < blocks_; ++block) {
+        const float* more = partials_ + block * block_floats_;
+        for (int64_t i = begin; i < end; ++i) partials_[i] += more[i];
+      }
+    });
+    if (task_.primary_dw != nullptr) {
+      const CorrelationPlan& plan = conv_.forward_;
+      for (size_t u = 0; u < plan.units.size(); ++u) {
+        plan.unpack_gradient(plan.units[u], partials_ + static_cast<int64_t>(u) * plan.unit_weights(),
+                             task_.primary_dw);
+      }
+    }
+    if (task_.secondary_dw != nullptr) conv_.secondary_.unpack(partials_ + primary_floats_, task_.secondary_dw);
+  }
+
+  const GroupConv& conv_;
+  const GroupConvBackward& task_;
+  GroupConvScratch& scratch_;
+  const Conv2dSizes& sizes_;
+  float *primary_ = nullptr, *transposed_primary_ = nullptr, *transposed_secondary_ = nullptr;
+  bool copies_dy_ = false, has_dz_ = false;
+  int64_t most_dz_rows_ = 0, most_dx_rows_ = 0, dx_chunks_ = 0;
+  int64_t blocks_ = 0, block_floats_ = 0, primary_floats_ = 0;
+  float *partials_ = nullptr, *sums_ = nullptr;
+};
+
+void GroupConv::backward(const GroupConvBackward& task, GroupConvScratch& scratch) const {
+  if (bands() == 0) return;
+  BackwardBands(*this, task, scratch).run();
+}
+
+}  // namespace igcnet

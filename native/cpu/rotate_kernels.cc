@@ -1,0 +1,203 @@
+// The loops of RotateRow and RotateGradientRow (row_kernels.h), compiled once per instruction set. Sums run over rows,
+// then columns, then j, in f32 with fused multiply-adds where the machine has them.
+#include <algorithm>
+#include <utility>
+
+#include "cpu/row_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/rotate_kernels.cc"
+#include "cpu/simd.h"
+#include "cpu/store_first-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace igcnet {
+namespace HWY_NAMESPACE {
+namespace {
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr int kLanes = static_cast<int>(HWY_LANES(float));
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32 of them, else 16
+constexpr int kMostSums = kManyRegisters ? 24 : 12;
+constexpr int kMostOutputs = kManyRegisters ? 12 : 6;
+
+// A vector that is loaded into a register and used from there: left alone, GCC loads it again for every use.
+HWY_INLINE V load_once(const float* p) {
+  V v = hn::LoadU(D(), p);
+#if HWY_COMPILER_GCC_ACTUAL && HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
+// kOutputs neighbouring outputs from t on, with kM sums each.
+template <int kM, int kOutputs>
+HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
+  V sum[kM * kOutputs];
+#pragma GCC unroll 32
+  for (int j = 0; j < kM * kOutputs; ++j) sum[j] = hn::Zero(D());
+  const int64_t step = row.step;
+  for (int64_t r = 0; r < row.rows; ++r) {
+    const float* HWY_RESTRICT w = row.w[r];
+    const float* HWY_RESTRICT x = row.x[r] + t * step;
+    for (int64_t s = row.columns; s > 0; --s, w += kM * kLanes, x += row.column) {
+      if constexpr (kM <= 3) {  // the weights stay in registers
+        V weight[kM];
+        for (int j = 0; j < kM; ++j) weight[j] = hn::Load(D(), w + j * kLanes);
+        const float* HWY_RESTRICT input = x;
+#pragma GCC unroll 32
+        for (int i = 0; i < kOutputs; ++i, input += step) {
+          const V value = load_once(input);
+          for (int j = 0; j < kM; ++j) sum[i * kM + j] = hn::MulAdd(weight[j], value, sum[i * kM + j]);
+        }
+      } else {  // the inputs do
+        V value[kOutputs];
+#pragma GCC unroll 32
+        for (int i = 0; i < kOutputs; ++i) value[i] = load_once(x + i * step);
+#pragma GCC unroll 32
+        for (int j = 0; j < kM; ++j) {
+          const V weight = hn::Load(D(), w + j * kLanes);
+          for (int i = 0; i < kOutputs; ++i) sum[i * kM + j] = hn::MulAdd(weight, value[i], sum[i * kM + j]);
+        }
+      }
+    }
+  }
+  float* y = row.y + t * row.y_step;
+#pragma GCC unroll 32
+  for (int j = 1; j < kM; ++j) {
+    const auto turn = hn::SetTableIndices(D(), row.rotation + j * kLanes);
+    for (int i = 0; i < kOutputs; ++i) {
+      sum[i * kM] = hn::Add(sum[i * kM], hn::TableLookupLanes(sum[i * kM + j], turn));
+    }
+  }
+#pragma GCC unroll 32
+  for (int i = 0; i < kOutputs; ++i) store_first(sum[i * kM], row.active, y + i * row.y_step);
+}
+
+template <int kM, int... kOutputs>
+HWY_INLINE void rotate_blocks(const RotateRow& row, std::integer_sequence<int, kOutputs...>) {
+  using Block = void (*)(const RotateRow&, int64_t);
+  static constexpr Block kBlocks[] = {rotate_block<kM, kOutputs + 1>...};
+  constexpr int64_t kMost = sizeof...(kOutputs);
+  const int64_t blocks = (row.count + kMost - 1) / kMost;
+  for (int64_t b = 0, t = 0; b < blocks; ++b) {
+    const int64_t outputs = (row.count - t + blocks - b - 1) / (blocks - b);
+    kBlocks[outputs - 1](row, t);
+    t += outputs;
+  }
+}
+
+template <int kM>
+void rotate(const RotateRow& row) {
+  constexpr int kOutputs = std::min(std::max(1, kMostSums / kM), kMostOutputs);
+  rotate_blocks<kM>(row, std::make_integer_sequence<int, kOutputs>());
+}
+
+template <int... kM>
+HWY_INLINE void rotate_any(const RotateRow& row, std::integer_sequence<int, kM...>) {
+  static constexpr void (*kRotate[])(const RotateRow&) = {rotate<kM + 1>...};
+  kRotate[row.M - 1](row);
+}
+
+constexpr int64_t kMostTaps = 9;
+
+// The gradients of kTaps taps for the kJ turns from j on stay in registers over the whole row. The row's sum starts at
+// 0 and is added to dw once, so the long sum over the batch is a sum of short ones, which rounds less.
+struct Taps {
+  const float* x[kMostTaps];
+  float* dw[kMostTaps];
+};
+
+template <int kTaps, int kJ>
+HWY_NOINLINE void rotate_gradient_block(const RotateGradientRow& row, const Taps& taps, int64_t j0) {
+  V sum[kTaps * kJ];
+#pragma GCC unroll 32
+  for (int i = 0; i < kTaps * kJ; ++i) sum[i] = hn::Zero(D());
+  const float* x[kTaps];
+  for (int tap = 0; tap < kTaps; ++tap) x[tap] = taps.x[tap];
+  const float* HWY_RESTRICT dy = row.dy;
+  const int32_t* rotation = row.rotation + j0 * kLanes;
+  decltype(hn::SetTableIndices(D(), rotation)) turn[kJ];
+  for (int j = 0; j < kJ; ++j) turn[j] = hn::SetTableIndices(D(), rotation + j * kLanes);
+  int64_t at = 0;
+  for (int64_t t = row.count; t > 0; --t, dy += row.dy_step, at += row.step) {
+    const V straight = hn::LoadU(D(), dy);
+    V gradient[kJ];
+    for (int j = 0; j < kJ; ++j) gradient[j] = hn::TableLookupLanes(straight, turn[j]);
+#pragma GCC unroll 32
+    for (int tap = 0; tap < kTaps; ++tap) {
+      const V value = load_once(x[tap] + at);
+      for (int j = 0; j < kJ; ++j) sum[tap * kJ + j] = hn::MulAdd(gradient[j], value, sum[tap * kJ + j]);
+    }
+  }
+#pragma GCC unroll 32
+  for (int tap = 0; tap < kTaps; ++tap) {
+    float* dw = taps.dw[tap] + j0 * kLanes;
+    for (int j = 0; j < kJ; ++j) {
+      hn::Store(hn::Add(hn::Load(D(), dw + j * kLanes), sum[tap * kJ + j]), D(), dw + j * kLanes);
+    }
+  }
+}
+
+template <int kJ, int... kTaps>
+HWY_INLINE void rotate_gradient_taps(const RotateGradientRow& row, const Taps& taps, int64_t count, int64_t j,
+                                     std::integer_sequence<int, kTaps...>) {
+  static constexpr void (*kBlocks[])(const RotateGradientRow&, const Taps&,
+                                     int64_t) = {rotate_gradient_block<kTaps + 1, kJ>...};
+  kBlocks[count - 1](row, taps, j);
+}
+
+void rotate_gradient(const RotateGradientRow& row, const Taps& taps, int64_t count) {
+  constexpr std::make_integer_sequence<int, kMostTaps> kTaps;
+  constexpr int64_t kMostTurns = kManyRegisters ? 3 : 1;
+  const int64_t blocks = (row.M + kMostTurns - 1) / kMostTurns;
+  for (int64_t b = 0, j = 0; b < blocks; ++b) {
+    const int64_t turns = (row.M - j + blocks - b - 1) / (blocks - b);
+    if (turns == 1) rotate_gradient_taps<1>(row, taps, count, j, kTaps);
+    if constexpr (kManyRegisters) {
+      if (turns == 2) rotate_gradient_taps<2>(row, taps, count, j, kTaps);
+      if (turns == 3) rotate_gradient_taps<3>(row, taps, count, j, kTaps);
+    }
+    j += turns;
+  }
+}
+
+void RotateGradientRowKernel(const RotateGradientRow& row) {
+  Taps taps;
+  int64_t count = 0;
+  for (int64_t r = 0; r < row.rows; ++r) {
+    for (int64_t s = 0; s < row.columns; ++s) {
+      taps.x[count] = row.x[r] + s * row.column;
+      taps.dw[count] = row.dw[r] + s * row.M * kLanes;
+      if (++count == kMostTaps) {
+        rotate_gradient(row, taps, count);
+        count = 0;
+      }
+    }
+  }
+  if (count > 0) rotate_gradient(row, taps, count);
+}
+
+void RotateRowKernel(const RotateRow& row) { rotate_any(row, std::make_integer_sequence<int, kLanes>()); }
+
+}  // namespace
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace igcnet
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace igcnet {
+namespace {
+
+HWY_EXPORT(RotateRowKernel);
+HWY_EXPORT(RotateGradientRowKernel);
+
+}  // namespace
+
+void rotate_row(const RotateRow& row) { HWY_DYNAMIC_DISPATCH(RotateRowKernel)(row); }
+void rotate_gradient_row(const RotateGradientRow& row) { HWY_DYNAMIC_DISPATCH(RotateGradientRowKernel)(row); }
+
+}  // namespace igcnet
+#endif  // HWY_ONCE

@@ -1,0 +1,105 @@
+/**
+ * What batch norm leaves undone until it is known who needs it: its result, which some ops make themselves as they read
+ * its input, and the gradient of its input, likewise. Handles of native memory; what makes one of these hands shares of
+ * its handles over. Checked in test/unit/deferred.test.ts and test/gradcheck/deferred.test.ts.
+ */
+import { type NativeTensor, native } from './native.ts'
+
+/** A batch norm, and a ReLU behind it: [4, C] (mean, invStd, gamma, beta), see native/core/batch_norm2d.h. */
+export interface Norm {
+  rows: NativeTensor
+  relu: boolean
+}
+
+/** The result of a batch norm that was not carried out: its input and the norm. */
+export class DeferredNorm {
+  readonly source: NativeTensor
+  readonly norm: Norm
+
+  /** Takes both handles over. */
+  constructor(source: NativeTensor, norm: Norm) {
+    this.source = source
+    this.norm = norm
+  }
+
+  /** Carries the norm out and lets the handles go; keeps them when that fails. */
+  carryOut(): NativeTensor {
+    const y = native.batchNorm2dApply(this.source, this.norm.rows, { relu: this.norm.relu })
+    this.dispose()
+    return y
+  }
+
+  dispose(): void {
+    native.tensorDispose(this.source)
+    native.tensorDispose(this.norm.rows)
+  }
+}
+
+/** A gradient in a form that spares a pass to the rules that know it; every other receives what `carryOut` gives. */
+export abstract class GradientForm {
+  /** The plain gradient, handed over. This form is used up. */
+  abstract carryOut(): NativeTensor
+  abstract dispose(): void
+}
+
+/** The gradient of the input x of a batch norm, from that of its result: batchNorm2dBackwardInput, not carried out. */
+export class NormGradient extends GradientForm {
+  readonly dy: NativeTensor
+  readonly x: NativeTensor
+  readonly norm: Norm
+  readonly dgamma: NativeTensor
+  readonly dbeta: NativeTensor
+  readonly training: boolean
+
+  /** Takes all handles over. */
+  constructor(parts: Pick<NormGradient, 'dy' | 'x' | 'norm' | 'dgamma' | 'dbeta' | 'training'>) {
+    super()
+    this.dy = parts.dy
+    this.x = parts.x
+    this.norm = parts.norm
+    this.dgamma = parts.dgamma
+    this.dbeta = parts.dbeta
+    this.training = parts.training
+  }
+
+  carryOut(): NativeTensor {
+    const { dy, x, norm, dgamma, dbeta, training } = this
+    try {
+      return native.batchNorm2dBackwardInput(dy, x, norm.rows, dgamma, dbeta, { relu: norm.relu, training })
+    } finally {
+      this.dispose()
+    }
+  }
+
+  dispose(): void {
+    for (const handle of [this.dy, this.x, this.norm.rows, this.dgamma, this.dbeta]) native.tensorDispose(handle)
+  }
+}
+
+/**
+ * The gradient of the result of a batch norm, with the norm's own sums dgamma and dbeta: from the only op that used the
+ * result. Without the sums it is still a gradient. Where the norm's ReLU is 0 it is 0 already.
+ */
+export class SummedGradient extends GradientForm {
+  readonly dy: NativeTensor
+  readonly dgamma: NativeTensor
+  readonly dbeta: NativeTensor
+
+  /** Takes all handles over. */
+  constructor(dy: NativeTensor, dgamma: NativeTensor, dbeta: NativeTensor) {
+    super()
+    this.dy = dy
+    this.dgamma = dgamma
+    this.dbeta = dbeta
+  }
+
+  carryOut(): NativeTensor {
+    native.tensorDispose(this.dgamma)
+    native.tensorDispose(this.dbeta)
+    return this.dy
+  }
+
+  dispose(): void {
+    native.tensorDispose(this.carryOut())
+  }
+}

@@ -1,0 +1,219 @@
+/** Batch norms that are left to their neighbours: what runs, what is kept, what is freed. Gradients: test/gradcheck. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import {
+  add,
+  device,
+  type Images,
+  models,
+  nn,
+  noGrad,
+  ones,
+  optim,
+  scope,
+  type Tensor,
+  tensor,
+} from '../../src/index.ts'
+import { native } from '../../src/native.ts'
+import { IgcBlock } from '../../src/nn/index.ts'
+import { Generator } from '../../src/ops/index.ts'
+
+afterEach(() => vi.restoreAllMocks())
+
+const names = [
+  ...(['igcBlockForward', 'igcBlockBackward', 'batchNorm2dStatistics', 'batchNorm2dPrepare'] as const),
+  ...(['batchNorm2dApply', 'batchNorm2dBackwardWeight', 'batchNorm2dBackwardInput'] as const),
+  ...(['addForward', 'addReluForward', 'reluForward', 'reluBackwardInput'] as const),
+]
+
+/** How often the functions above are called in `body`. */
+function calls(body: () => void): Record<string, number> {
+  const spies = names.map(name => vi.spyOn(native, name))
+  body()
+  return Object.fromEntries(names.map((name, i) => [name, spies[i]?.mock.calls.length ?? 0]))
+}
+
+const labels = () => tensor([1, 0], [2], { dtype: 'i32' })
+const images = () => new Generator(3).normal([2, 8, 8, 3])
+const igc = { primaryPartitions: 4, secondaryPartitions: 2, classes: 3 }
+
+describe('a step of training', () => {
+  it('of plain_igc makes no pass for batch norm or ReLU between its blocks', () => {
+    using _ = scope()
+    const net = models.plainIgc({ depth: 11, ...igc })
+    const [x, truth] = [images(), labels()]
+    expect(calls(() => nn.crossEntropy(net.forward(x), truth).backward())).toEqual({
+      igcBlockForward: 9,
+      igcBlockBackward: 9,
+      batchNorm2dStatistics: 1, // of the stem, a regular convolution
+      batchNorm2dPrepare: 10, // [C] only
+      batchNorm2dApply: 1, // of the last block, for the pool
+      batchNorm2dBackwardWeight: 1, // likewise
+      batchNorm2dBackwardInput: 1, // of the stem
+      ...{ addForward: 0, addReluForward: 0, reluForward: 0, reluBackwardInput: 0 },
+    })
+    net.dispose()
+  })
+
+  it('of resnet_igc makes one for each sum', () => {
+    using _ = scope()
+    const net = models.resnetIgc({ depth: 8, ...igc })
+    const [x, truth] = [images(), labels()]
+    expect(calls(() => nn.crossEntropy(net.forward(x), truth).backward())).toMatchObject({
+      igcBlockForward: 6,
+      igcBlockBackward: 6,
+      batchNorm2dStatistics: 3, // of the stem and the two projections
+      batchNorm2dApply: 0,
+      addReluForward: 3,
+      reluForward: 0,
+      reluBackwardInput: 3,
+      addForward: 3, // gradients that meet at the unit inputs
+    })
+    net.dispose()
+  })
+
+  it('saves one map for each block', () => {
+    using _ = scope()
+    const x = ones([4, 16, 16, 8])
+    const make = () =>
+      new IgcBlock({ inChannels: 8, outChannels: 8, primaryPartitions: 4, generator: new Generator(1) })
+    const blocks = Array.from({ length: 5 }, make)
+    const before = device.memory().bytesInUse
+    let y: Images = x
+    for (const block of blocks) {
+      const next = block.forward(y)
+      if (y !== x) y.dispose()
+      y = next
+    }
+    const map = 4 * 4 * 16 * 16 * 8
+    const used = device.memory().bytesInUse - before
+    expect(used).toBeGreaterThanOrEqual(5 * map)
+    expect(used).toBeLessThan(5.3 * map)
+    y.dispose()
+    expect(device.memory().bytesInUse).toBe(before)
+    for (const block of blocks) block.dispose()
+  })
+
+  it('leaves memory as it was, step after step, without a scope', () => {
+    for (const net of [models.plainIgc({ depth: 8, ...igc }), models.resnetIgc({ depth: 8, ...igc })]) {
+      const [x, truth, sgd] = [images(), labels(), optim.sgd(net.parameters(), { lr: 0.01, momentum: 0.9 })]
+      const step = () => {
+        const logits = net.forward(x)
+        const loss = nn.crossEntropy(logits, truth)
+        loss.backward()
+        sgd.step()
+        for (const made of [logits, loss]) made.dispose()
+        return device.memory().bytesInUse
+      }
+      const first = step()
+      for (let i = 0; i < 5; i++) expect(step()).toBe(first)
+      for (const thing of [x, truth, sgd, net]) thing.dispose()
+    }
+  })
+})
+
+describe('inference', () => {
+  it('applies the running statistics as it goes, and keeps nothing', () => {
+    using _ = scope()
+    const net = models.plainIgc({ depth: 8, ...igc }).eval()
+    const x = images()
+    const before = device.memory().bytesInUse
+    const count = calls(() => noGrad(() => net.forward(x).dispose()))
+    expect(count).toMatchObject({ igcBlockForward: 6, batchNorm2dStatistics: 0, batchNorm2dApply: 1, reluForward: 0 })
+    expect(device.memory().bytesInUse).toBe(before)
+    net.dispose()
+  })
+})
+
+describe('a result that is not carried out', () => {
+  const block = new IgcBlock({ inChannels: 4, outChannels: 4, primaryPartitions: 2, generator: new Generator(7) })
+  const x = new Generator(8).normal([2, 3, 3, 4])
+  const make = () => block.forward(x)
+  const values = (y: Tensor) => Array.from(y.dataSync())
+  const expected = values(make())
+
+  it('is carried out once, by the first who reads it', async () => {
+    using y = make()
+    expect(y.deferred).toBeDefined()
+    const { batchNorm2dApply } = calls(() => {
+      expect(values(y)).toEqual(expected)
+      expect(values(y)).toEqual(expected)
+    })
+    expect(batchNorm2dApply).toBe(1)
+    expect(y.deferred).toBeUndefined()
+    expect(Array.from(await y.data())).toEqual(expected)
+    using z = make()
+    expect(Array.from(await z.data())).toEqual(expected)
+    expect(Math.min(...expected)).toBe(0)
+  })
+
+  it('has the shape, dtype and device of what it will be', () => {
+    using y = make()
+    expect(String(y)).toBe('Tensor [2, 3, 3, 4] f32 on cpu')
+    expect([y.size, y.disposed, y.requiresGrad, y.isLeaf, y.deferred === undefined]).toEqual([
+      72,
+      false,
+      true,
+      false,
+      false,
+    ])
+  })
+
+  it('is freed by dispose(), by its scope, and lives on when it is kept', () => {
+    const before = device.memory().bytesInUse
+    make().dispose()
+    expect(device.memory().bytesInUse).toBe(before)
+    let kept: Images
+    {
+      using inner = scope()
+      make()
+      kept = inner.keep(make())
+    }
+    expect(values(kept)).toEqual(expected)
+    kept.dispose()
+    expect(device.memory().bytesInUse).toBe(before)
+    expect(() => kept.deferred).toThrow(
+      'tensor: expected a live tensor but received one [2, 3, 3, 4] that was disposed of',
+    )
+  })
+
+  it('shares its memory with what is detached or reshaped from it', () => {
+    using y = make()
+    using free = y.detach()
+    expect(y.deferred).toBeUndefined()
+    expect([values(free), free.requiresGrad]).toEqual([expected, false])
+    using flat = y.reshape([72])
+    free.assign(new Float32Array(72).fill(2))
+    expect([...values(y), ...values(flat)].every(value => value === 2)).toBe(true)
+  })
+
+  it('is not changed by what happens to the weights and statistics that it was made of', () => {
+    const net = new IgcBlock({ inChannels: 4, outChannels: 4, primaryPartitions: 2, generator: new Generator(7) })
+    for (const training of [true, false]) {
+      net.train(training)
+      using y = net.forward(x)
+      using same = net.forward(x)
+      const before = values(same)
+      for (const value of Object.values(net.state())) value.assign(new Float32Array(value.size).fill(3))
+      expect(values(y)).toEqual(before)
+    }
+    net.dispose()
+  })
+
+  it('becomes a leaf that learns only when it is carried out', () => {
+    const y = noGrad(make)
+    y.requiresGrad = true
+    expect(y.deferred).toBeUndefined()
+    using other = new IgcBlock({ inChannels: 4, outChannels: 4, primaryPartitions: 2, generator: new Generator(9) })
+    other.forward(y).backward(ones([2, 3, 3, 4]))
+    // Also where y is 0: a ReLU would hide the gradient there.
+    const gradient = y.grad?.dataSync() as Float32Array
+    expect(expected.some((value, i) => value === 0 && gradient[i] !== 0)).toBe(true)
+    y.dispose()
+  })
+
+  it('is added to itself', () => {
+    using y = make()
+    using sum = add(y, y)
+    expect(values(sum)).toEqual(expected.map(value => 2 * value))
+  })
+})
