@@ -57,18 +57,7 @@ class ExpandedRows {
     return out + offset;
   }
 
-  // Asks for a share of the row that will be wanted soon, so that it comes into the L2 cache beside the work. A share
-  // at a time: more requests than the cache can hold open would stop the work.
-  void prefetch(int64_t in_row, int64_t share, int64_t shares) const {
-    if (in_row >= plan_.in_rows) return;
-    const float* row = source_.x + in_row * source_.row;
-    const float* end = row + source_.row * (share + 1) / shares;
-    for (const float* p = row + source_.row * share / shares; p < end; p += kLineFloats) __builtin_prefetch(p, 0, 2);
-  }
-
  private:
-  static constexpr int64_t kLineFloats = 16;  // of a cache line
-
   void fill(const Unit& unit, int64_t in_row, float* out) {
     const float* x = source_.x + in_row * source_.row;
     if (plan_.way == Way::kRotate) return copy(x, out);

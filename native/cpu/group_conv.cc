@@ -5,6 +5,7 @@
 
 #include "cpu/expanded_rows.h"
 #include "cpu/parallel.h"
+#include "cpu/prefetch.h"
 #include "cpu/thread_buffer.h"
 
 namespace igcnet {
@@ -150,7 +151,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
     counts = scratch.partials.take<int64_t>(static_cast<size_t>(bands() * chunks));
     std::fill_n(counts, bands() * chunks, int64_t{0});
   }
-  const int64_t image_floats = sizes_.H * sizes_.W * sizes_.C;
+  const int64_t row_floats = sizes_.W * sizes_.C, image_floats = sizes_.H * row_floats;
   const float* end = task.x + sizes_.N * image_floats;
   parallel_tasks(bands(), [&](int64_t index, int thread) {
     const Band b = band(index);
@@ -159,11 +160,18 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
     int64_t chunk = index * chunks;
     for (int64_t row = b.begin; row < b.end; row += chunk_rows_, ++chunk) {
       const int64_t rows = std::min(chunk_rows_, b.end - row);
-      float* y = task.y + (b.image * sizes_.P + row) * Q * K;
+      const int64_t first = (b.image * sizes_.P + row) * Q * K;
+      float* y = task.y + first;
       float* z = interleaved() ? local.z : y;
+      const int64_t shares = units * rows;
+      Prefetch ahead_x(task.x, sizes_.N * image_floats,
+                       b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
+                       chunk_rows_ * sizes_.stride * row_floats, shares);
+      Prefetch ahead_y(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, shares, true);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         for (int64_t r = 0; r < rows; ++r) {
-          local.x.prefetch((row + r + chunk_rows_) * sizes_.stride + 1, static_cast<int64_t>(u), units);
+          ahead_x.share();
+          ahead_y.share();
           correlate_unit_row(plan, plan.units[u], row + r, local.x,
                              primary + static_cast<int64_t>(u) * plan.unit_weights(), z + r * Q * K, K, local.pointers);
         }

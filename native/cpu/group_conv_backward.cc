@@ -5,6 +5,7 @@
 #include "cpu/expanded_rows.h"
 #include "cpu/group_conv.h"
 #include "cpu/parallel.h"
+#include "cpu/prefetch.h"
 #include "cpu/thread_buffer.h"
 
 namespace igcnet {
@@ -157,9 +158,19 @@ class BackwardBands {
     }
     if (!own) return;
     const CorrelationPlan& plan = conv_.forward_;
+    // The next rows come while these are worked on.
+    const int64_t shares = static_cast<int64_t>(plan.units.size()) * rows, next = first + pixels * K;
+    const int64_t y_floats = sizes_.N * sizes_.P * Q * K, x_row = sizes_.W * sizes_.C;
+    Prefetch ahead_dy(task_.dy, y_floats, next, pixels * K, shares);
+    Prefetch ahead_y(task_.dy_norm.x, y_floats, next, pixels * K, shares);
+    Prefetch ahead_x(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
+                     rows * sizes_.stride * x_row, shares);
     for (size_t u = 0; u < plan.units.size(); ++u) {
       const int64_t offset = static_cast<int64_t>(u) * plan.unit_weights();
       for (int64_t r = 0; r < rows; ++r) {
+        ahead_dy.share();
+        ahead_y.share();
+        ahead_x.share();
         if (task_.secondary_dw != nullptr) {
           correlate_unit_row(plan, plan.units[u], p + r, buffers.x, primary_ + offset, buffers.z + r * Q * K, K,
                              buffers.pointers);
@@ -228,16 +239,19 @@ class BackwardBands {
     for (int64_t h = rows.dx_begin; h < rows.dx_end; h += conv_.dx_chunk_rows_, ++chunk) {
       const int64_t count = std::min(conv_.dx_chunk_rows_, rows.dx_end - h);
       const int64_t first = (image * sizes_.H + h) * row_floats;
+      float* dx = task_.dx + first;
+      Prefetch ahead(task_.dx, sizes_.N * sizes_.H * row_floats, first + count * row_floats, count * row_floats,
+                     static_cast<int64_t>(plan.units.size()) * count, true);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         for (int64_t r = 0; r < count; ++r) {
+          ahead.share();
           correlate_unit_row(plan, plan.units[u], h + r, buffers.dz_rows,
-                             transposed_primary_ + static_cast<int64_t>(u) * plan.unit_weights(),
-                             task_.dx + first + r * row_floats, C, buffers.pointers);
+                             transposed_primary_ + static_cast<int64_t>(u) * plan.unit_weights(), dx + r * row_floats,
+                             C, buffers.pointers);
         }
       }
       if (sums_ != nullptr) {
-        mask_and_sum_rows(task_.x_norm, task_.x + first, task_.dx + first, task_.dx + first, count * W, C,
-                          sums_ + chunk * 2 * C);
+        mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums_ + chunk * 2 * C);
       }
     }
   }

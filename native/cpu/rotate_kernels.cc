@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/equal_blocks.h"
 #include "cpu/row_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -71,21 +72,19 @@ HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
       sum[i * kM] = hn::Add(sum[i * kM], hn::TableLookupLanes(sum[i * kM + j], turn));
     }
   }
+  if (row.active == kLanes) {
 #pragma GCC unroll 32
-  for (int i = 0; i < kOutputs; ++i) store_first(sum[i * kM], row.active, y + i * row.y_step);
+    for (int i = 0; i < kOutputs; ++i) hn::StoreU(sum[i * kM], D(), y + i * row.y_step);
+  } else {
+    for (int i = 0; i < kOutputs; ++i) store_first(sum[i * kM], row.active, y + i * row.y_step);
+  }
 }
 
 template <int kM, int... kOutputs>
 HWY_INLINE void rotate_blocks(const RotateRow& row, std::integer_sequence<int, kOutputs...>) {
   using Block = void (*)(const RotateRow&, int64_t);
   static constexpr Block kBlocks[] = {rotate_block<kM, kOutputs + 1>...};
-  constexpr int64_t kMost = sizeof...(kOutputs);
-  const int64_t blocks = (row.count + kMost - 1) / kMost;
-  for (int64_t b = 0, t = 0; b < blocks; ++b) {
-    const int64_t outputs = (row.count - t + blocks - b - 1) / (blocks - b);
-    kBlocks[outputs - 1](row, t);
-    t += outputs;
-  }
+  for_equal_blocks<sizeof...(kOutputs)>(row.count, [&](int64_t t, int64_t outputs) { kBlocks[outputs - 1](row, t); });
 }
 
 template <int kM>
@@ -150,17 +149,13 @@ HWY_INLINE void rotate_gradient_taps(const RotateGradientRow& row, const Taps& t
 
 void rotate_gradient(const RotateGradientRow& row, const Taps& taps, int64_t count) {
   constexpr std::make_integer_sequence<int, kMostTaps> kTaps;
-  constexpr int64_t kMostTurns = kManyRegisters ? 3 : 1;
-  const int64_t blocks = (row.M + kMostTurns - 1) / kMostTurns;
-  for (int64_t b = 0, j = 0; b < blocks; ++b) {
-    const int64_t turns = (row.M - j + blocks - b - 1) / (blocks - b);
+  for_equal_blocks<kManyRegisters ? 3 : 1>(row.M, [&](int64_t j, int64_t turns) {
     if (turns == 1) rotate_gradient_taps<1>(row, taps, count, j, kTaps);
     if constexpr (kManyRegisters) {
       if (turns == 2) rotate_gradient_taps<2>(row, taps, count, j, kTaps);
       if (turns == 3) rotate_gradient_taps<3>(row, taps, count, j, kTaps);
     }
-    j += turns;
-  }
+  });
 }
 
 void RotateGradientRowKernel(const RotateGradientRow& row) {

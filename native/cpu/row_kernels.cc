@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "cpu/equal_blocks.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_kernels.cc"
 #include "cpu/simd.h"
@@ -110,13 +112,7 @@ template <int kVectors, class Load, int... kOutputs>
 HWY_INLINE void correlate_blocks(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
   using Block = void (*)(const CorrelateRow&, int64_t);
   static constexpr Block kBlocks[] = {correlate_block<kOutputs + 1, kVectors, Load>...};
-  constexpr int64_t kMost = sizeof...(kOutputs);
-  const int64_t blocks = (row.count + kMost - 1) / kMost;
-  for (int64_t b = 0, t = 0; b < blocks; ++b) {
-    const int64_t outputs = (row.count - t + blocks - b - 1) / (blocks - b);
-    kBlocks[outputs - 1](row, t);
-    t += outputs;
-  }
+  for_equal_blocks<sizeof...(kOutputs)>(row.count, [&](int64_t t, int64_t outputs) { kBlocks[outputs - 1](row, t); });
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {
@@ -174,13 +170,7 @@ template <int kRows, int kVectors, class Load, int... kSums>
 HWY_INLINE void gradient_blocks(const WeightGradientRow& row, std::integer_sequence<int, kSums...>) {
   using Block = void (*)(const WeightGradientRow&, int64_t);
   static constexpr Block kBlocks[] = {gradient_block<kRows, kSums + 1, kVectors, Load>...};
-  constexpr int64_t kMost = sizeof...(kSums);
-  const int64_t blocks = (row.depth + kMost - 1) / kMost;
-  for (int64_t b = 0, a = 0; b < blocks; ++b) {
-    const int64_t sums = (row.depth - a + blocks - b - 1) / (blocks - b);
-    kBlocks[sums - 1](row, a);
-    a += sums;
-  }
+  for_equal_blocks<sizeof...(kSums)>(row.depth, [&](int64_t a, int64_t sums) { kBlocks[sums - 1](row, a); });
 }
 
 // Rows that share the loads of dy, as many as the registers have sums for; 0 if none are left.
