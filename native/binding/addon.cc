@@ -1,6 +1,7 @@
 // Checked in test/binding/.
 #include "binding/addon.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -95,13 +96,24 @@ const std::shared_ptr<Device>& Addon::device(const std::string& name) {
   return devices_[name] = device;
 }
 
+// A training step fills and empties the memory many times a second. Told of each time, V8 would look for garbage in every
+// step, so it hears of growth at once and of what was given back when a second has passed without it being used again.
 void Addon::announce_memory(Napi::Env env) {
   constexpr int64_t kStep = int64_t{1} << 20;  // changes under 1 MiB do not move the garbage collector
+  constexpr std::chrono::seconds kWindow(1);
   int64_t bytes = 0;
   for (const auto& [name, device] : devices_) bytes += static_cast<int64_t>(device->allocator().stats().bytes_in_use);
-  const int64_t change = bytes - announced_bytes_;
+  most_bytes_ = std::max(most_bytes_, bytes);
+  const auto now = std::chrono::steady_clock::now();
+  int64_t announced = std::max(announced_bytes_, most_bytes_);
+  if (now - window_start_ >= kWindow) {
+    announced = most_bytes_;
+    most_bytes_ = bytes;
+    window_start_ = now;
+  }
+  const int64_t change = announced - announced_bytes_;
   if (change < kStep && change > -kStep) return;
-  announced_bytes_ = bytes;
+  announced_bytes_ = announced;
   Napi::MemoryManagement::AdjustExternalMemory(env, change);
 }
 

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +51,8 @@ class Addon {
   Completions completions_;
   ProcessExit process_exit_;
   int64_t announced_bytes_ = 0;
+  int64_t most_bytes_ = 0;  // in use since window_start_
+  std::chrono::steady_clock::time_point window_start_{};
 };
 
 // Runs a native function and turns what it throws into the right JavaScript error: the only border.

@@ -28,14 +28,15 @@ void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   }
 }
 
-// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). Neighbours go to the same thread.
+// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). A thread takes the next task when it has
+// done one: on a machine with other work the threads are not equally fast.
 template <class Body>
 void parallel_tasks(int64_t tasks, const Body& body) {
   if (tasks <= 1) {
     if (tasks == 1) body(int64_t{0}, 0);
     return;
   }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
   for (int64_t task = 0; task < tasks; ++task) body(task, omp_get_thread_num());
 }
 
