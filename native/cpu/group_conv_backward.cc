@@ -1,6 +1,7 @@
 // The backward direction of group_conv.h. A band of output rows has two parts: from dy row by row to dz, the weights'
 // gradients beside it (z is computed again from x), then from dz to dx. dz lies in the cache between them.
 #include <algorithm>
+#include <bit>
 
 #include "cpu/expanded_rows.h"
 #include "cpu/group_conv.h"
@@ -119,10 +120,11 @@ class BackwardBands {
   void count_blocks() {
     primary_floats_ = task_.primary_dw == nullptr ? 0 : conv_.forward_.weight_floats();
     block_floats_ = primary_floats_ + (task_.secondary_dw == nullptr ? 0 : conv_.secondary_.packed_floats());
-    constexpr int64_t kFewest = 16, kMost = 64;
+    constexpr int64_t kFewest = 16, kMost = 64, kMostFloats = int64_t{1} << 22;  // 16 MiB for all of them
     const int64_t data = sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
     blocks_ = std::clamp<int64_t>(block_floats_ == 0 ? kMost : data / (8 * block_floats_), kFewest, kMost);
-    blocks_ = std::min(blocks_, conv_.bands());
+    const auto room = static_cast<uint64_t>(std::max<int64_t>(2, kMostFloats / std::max<int64_t>(block_floats_, 1)));
+    blocks_ = std::min({blocks_, static_cast<int64_t>(std::bit_floor(room)), conv_.bands()});
   }
 
   void run_band(int64_t index, float* sums, Buffers& buffers) {

@@ -131,7 +131,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan.outputs = plan.out_channels / z.G;
   plan.lanes = simd_lanes();
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
-  if (plan.inputs == plan.outputs && plan.inputs <= plan.lanes) {
+  if (plan.inputs == plan.outputs && plan.inputs < plan.lanes) {
     plan.way = Way::kRotate;
     plan.column = plan.in_channels;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {

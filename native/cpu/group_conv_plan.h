@@ -16,7 +16,7 @@ enum class Direction { kForward, kBackwardInput };
 
 // How a vector of outputs meets its inputs:
 enum class Way {
-  kRotate,  // groups of as many inputs as outputs, at most a vector: sums of whole groups are turned at the end
+  kRotate,  // groups of as many inputs as outputs, below a vector: sums of whole groups are turned at the end
   kExpand,  // other groups below a vector: inputs are first expanded, one vector for each input of a group
   kWide,    // groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector
 };

@@ -28,8 +28,8 @@ void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   }
 }
 
-// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). A thread takes the next task when it has
-// done one: on a machine with other work the threads are not equally fast.
+// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). A thread takes the next task when it
+// has done one: on a machine with other work the threads are not equally fast.
 template <class Body>
 void parallel_tasks(int64_t tasks, const Body& body) {
   if (tasks <= 1) {

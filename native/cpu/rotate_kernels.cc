@@ -58,7 +58,7 @@ HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
         for (int i = 0; i < kOutputs; ++i) value[i] = load_once(x + i * step);
 #pragma GCC unroll 32
         for (int j = 0; j < kM; ++j) {
-          const V weight = hn::Load(D(), w + j * kLanes);
+          const V weight = load_once(w + j * kLanes);
           for (int i = 0; i < kOutputs; ++i) sum[i * kM + j] = hn::MulAdd(weight, value[i], sum[i * kM + j]);
         }
       }
