@@ -96,8 +96,9 @@ const std::shared_ptr<Device>& Addon::device(const std::string& name) {
   return devices_[name] = device;
 }
 
-// A training step fills and empties the memory many times a second. Told of each time, V8 would look for garbage in every
-// step, so it hears of growth at once and of what was given back when a second has passed without it being used again.
+// A training step fills and empties the memory many times a second. Told of each time, V8 would look for garbage in
+// every step, so it hears of growth at once and of what was given back when a second has passed without it being used
+// again.
 void Addon::announce_memory(Napi::Env env) {
   constexpr int64_t kStep = int64_t{1} << 20;  // changes under 1 MiB do not move the garbage collector
   constexpr std::chrono::seconds kWindow(1);
