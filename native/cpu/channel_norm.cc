@@ -172,7 +172,8 @@ void combine_statistics(const float* sums, const int64_t* rows, int64_t count, i
         squares += s[2 * C] + shift * (2.0 * s[C] + shift * static_cast<double>(rows[chunk]));
       }
       mean[c] = static_cast<float>(overall);
-      var[c] = static_cast<float>(squares > 0 || squares != squares ? squares / all : 0);
+      // Roundings may leave a little less than 0 of a constant channel; NaN stays.
+      var[c] = static_cast<float>(squares < 0 ? 0 : squares / all);
     }
   });
 }

@@ -35,8 +35,18 @@ class ExpandedRows {
         normal_(memory.floats(normalise && plan.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan.lanes : 0)),
         normal_held_(memory.array<int64_t>(ring_)) {}
 
-  // Once, before the first image of a thread: the padding.
-  void clear() { std::fill_n(buffer_, ring_ * plan_.slabs * plan_.slab_floats(), 0.0f); }
+  // Once, before the first image of a thread: the padding, which no run reaches.
+  void clear_padding() {
+    for (int64_t slab = 0; slab < ring_ * plan_.slabs; ++slab) {
+      float* first = buffer_ + slab * plan_.slab_floats();
+      int64_t column = 0;
+      for (const PixelRun& run : plan_.runs) {
+        std::fill(first + column * plan_.column, first + run.buffer * plan_.column, 0.0f);
+        column = run.buffer + run.count;
+      }
+      std::fill(first + column * plan_.column, first + plan_.slab_floats(), 0.0f);
+    }
+  }
 
   void start_image(const RowSource& source, const ChannelNorm& norm) {
     source_ = source;
@@ -114,19 +124,5 @@ class ExpandedRows {
   RowSource source_{};
   ChannelNorm norm_;
 };
-
-// Pointers of correlate_row(), one for each kernel row.
-struct TapPointers {
-  const float **x, **phase_x, **phase_w;
-
-  TapPointers(int64_t kernel_rows, ThreadBuffer& memory)
-      : x(memory.array<const float*>(kernel_rows)),
-        phase_x(memory.array<const float*>(kernel_rows)),
-        phase_w(memory.array<const float*>(kernel_rows)) {}
-};
-
-// Output row `out_row` of one unit. y is the row's first pixel, with y_step floats from pixel to pixel.
-void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, ExpandedRows& rows,
-                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers);
 
 }  // namespace igcnet

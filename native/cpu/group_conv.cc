@@ -3,10 +3,9 @@
 
 #include <algorithm>
 
-#include "cpu/expanded_rows.h"
 #include "cpu/parallel.h"
 #include "cpu/prefetch.h"
-#include "cpu/thread_buffer.h"
+#include "cpu/unit_rows.h"
 
 namespace igcnet {
 namespace {
@@ -30,15 +29,15 @@ int64_t count_chunk_rows(int64_t columns) {
 
 GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
     : sizes_(sizes),
-      secondary_partitions_(secondary_partitions),
       forward_(plan_correlation(Direction::kForward, sizes)),
       backward_(plan_correlation(Direction::kBackwardInput, sizes)),
-      secondary_(secondary_partitions == 0 ? 1 : sizes.G, std::max<int64_t>(secondary_partitions, 1)),
       bands_per_image_(count_bands(sizes)),
       chunk_rows_(std::min(count_chunk_rows(sizes.Q), most_rows())),
       dx_chunk_rows_(count_chunk_rows(sizes.W)),
       ring_(forward_.most_rows_under(chunk_rows_)),
-      dz_ring_(backward_.most_rows_under(dx_chunk_rows_)) {}
+      dz_ring_(backward_.most_rows_under(dx_chunk_rows_)) {
+  if (secondary_partitions > 0) secondary_.emplace(sizes.G, secondary_partitions);
+}
 
 const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_partitions) {
   constexpr size_t kMostPlans = 256;
@@ -50,58 +49,6 @@ const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_part
 GroupConv::Band GroupConv::band(int64_t task) const {
   const int64_t image = task / bands_per_image_, b = task % bands_per_image_;
   return {image, sizes_.P * b / bands_per_image_, sizes_.P * (b + 1) / bands_per_image_};
-}
-
-void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, ExpandedRows& rows,
-                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
-  const RowTap* taps = plan.taps_of(out_row);
-  const int64_t count = plan.taps_of(out_row + 1) - taps;
-  for (int64_t i = 0; i < count; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
-  for (const Phase& phase : plan.phases) {
-    const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
-    for (int64_t i = 0; i < count; ++i) {
-      pointers.phase_x[i] = pointers.x[i] + phase.first_in * plan.column;
-      pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.lanes;
-    }
-    float* first = y + phase.first_out * y_step + unit.channel;
-    if (plan.way == Way::kRotate) {
-      rotate_row({.M = plan.inputs,
-                  .rows = columns == 0 ? 0 : count,
-                  .x = pointers.phase_x,
-                  .w = pointers.phase_w,
-                  .columns = columns,
-                  .column = plan.column,
-                  .step = phase.in_step * plan.column,
-                  .count = phase.count,
-                  .y = first,
-                  .y_step = phase.out_step * y_step,
-                  .active = unit.active,
-                  .rotation = plan.rotation.data()});
-    } else {
-      correlate_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
-                     .rows = columns == 0 ? 0 : count,
-                     .x = pointers.phase_x,
-                     .w = pointers.phase_w,
-                     .depth = columns * plan.inputs,
-                     .element = plan.element,
-                     .step = phase.in_step * plan.column,
-                     .count = phase.count,
-                     .y = first,
-                     .y_step = phase.out_step * y_step,
-                     .active = unit.active});
-    }
-  }
-}
-
-// Packs the weights of all units with the whole team.
-void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
-  constexpr int64_t kPackGrain = 1 << 14;  // weights: below this a team is slower than one thread
-  parallel_ranges(static_cast<int64_t>(plan.units.size()), kPackGrain / plan.unit_weights() + 1,
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t u = begin; u < end; ++u) {
-                      plan.pack_weights(plan.units[static_cast<size_t>(u)], w, packed + u * plan.unit_weights());
-                    }
-                  });
 }
 
 namespace {
@@ -129,19 +76,19 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   const CorrelationPlan& plan = forward_;
   const int64_t units = static_cast<int64_t>(plan.units.size());
   const int64_t K = sizes_.K, Q = sizes_.Q, pixels = chunk_rows_ * Q;
-  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.weight_floats() + secondary_.packed_floats()));
+  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.weight_floats() + secondary_floats()));
   float* secondary = primary + plan.weight_floats();
   pack_units(plan, task.primary_weight, primary);
-  if (interleaved()) secondary_.pack(true, task.secondary_weight, secondary);
+  if (secondary_) secondary_->pack(true, task.secondary_weight, secondary);
 
   const auto buffers = [&](float* memory, int64_t* used) {
-    return ForwardBuffers(plan, ring_, task.x_norm.mean != nullptr, interleaved() ? pixels * K : 0,
-                          interleaved() ? secondary_.buffer_floats(pixels) : 0, ThreadBuffer(memory), used);
+    return ForwardBuffers(plan, ring_, task.x_norm.mean != nullptr, secondary_ ? pixels * K : 0,
+                          secondary_ ? secondary_->buffer_floats(pixels) : 0, ThreadBuffer(memory), used);
   };
   int64_t thread_floats = 0;
   buffers(nullptr, &thread_floats);
   float* memory = scratch.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
-  for (int t = 0; t < parallel_threads(); ++t) buffers(memory + t * thread_floats, nullptr).x.clear();
+  for (int t = 0; t < parallel_threads(); ++t) buffers(memory + t * thread_floats, nullptr).x.clear_padding();
 
   const int64_t chunks = (most_rows() + chunk_rows_ - 1) / chunk_rows_;  // of a band
   float* sums = nullptr;
@@ -162,7 +109,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       const int64_t rows = std::min(chunk_rows_, b.end - row);
       const int64_t first = (b.image * sizes_.P + row) * Q * K;
       float* y = task.y + first;
-      float* z = interleaved() ? local.z : y;
+      float* z = secondary_ ? local.z : y;
       const int64_t shares = units * rows;
       Prefetch ahead_x(task.x, sizes_.N * image_floats,
                        b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
@@ -172,11 +119,10 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
         for (int64_t r = 0; r < rows; ++r) {
           ahead_x.share();
           ahead_y.share();
-          correlate_unit_row(plan, plan.units[u], row + r, local.x,
-                             primary + static_cast<int64_t>(u) * plan.unit_weights(), z + r * Q * K, K, local.pointers);
+          correlate_unit_row(plan, u, row + r, local.x, primary, z + r * Q * K, K, local.pointers);
         }
       }
-      if (interleaved()) secondary_.run(z, rows * Q, secondary, y, local.tuples);
+      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples);
       if (sums != nullptr && rows * Q > 0) {
         statistics_rows(y, rows * Q, K, sums + chunk * 3 * K);
         counts[chunk] = rows * Q;

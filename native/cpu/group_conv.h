@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "core/conv2d.h"
 #include "cpu/channel_norm.h"
@@ -67,12 +68,11 @@ class GroupConv {
   Band band(int64_t task) const;
   int64_t bands() const { return sizes_.N * bands_per_image_; }
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
-  bool interleaved() const { return secondary_partitions_ != 0; }
+  int64_t secondary_floats() const { return secondary_ ? secondary_->packed_floats() : 0; }
 
   Conv2dSizes sizes_;
-  int64_t secondary_partitions_;
   CorrelationPlan forward_, backward_;  // of the primary convolution
-  IgcSecondary secondary_;
+  std::optional<IgcSecondary> secondary_;
   int64_t bands_per_image_;
   int64_t chunk_rows_, dx_chunk_rows_;  // output rows, input rows that are worked on at a time
   int64_t ring_, dz_ring_;              // rows of x and dz that these need

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "cpu/expanded_rows.h"
 #include "cpu/group_conv.h"
 #include "cpu/parallel.h"
 #include "cpu/prefetch.h"
-#include "cpu/thread_buffer.h"
+#include "cpu/unit_rows.h"
 
 namespace igcnet {
-
-void pack_units(const CorrelationPlan& plan, const float* w, float* packed);
 
 // One call of GroupConv::backward.
 class BackwardBands {
@@ -27,8 +24,8 @@ class BackwardBands {
     float* memory = scratch_.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
     for (int t = 0; t < parallel_threads(); ++t) {
       Buffers buffers(*this, ThreadBuffer(memory + t * thread_floats));
-      buffers.x.clear();
-      buffers.dz_rows.clear();
+      buffers.x.clear_padding();
+      buffers.dz_rows.clear_padding();
     }
     partials_ = scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_));
     if (task_.x_norm_sums != nullptr) {
@@ -52,20 +49,18 @@ class BackwardBands {
   struct Buffers {
     ExpandedRows x, dz_rows;
     TapPointers pointers;
-    float** dw_rows;
     float *dy, *z, *dz, *tuples;
 
     Buffers(const BackwardBands& bands, ThreadBuffer memory, int64_t* used = nullptr)
         : x(bands.conv_.forward_, bands.conv_.ring_, bands.task_.x_norm.mean != nullptr, memory),
           dz_rows(bands.conv_.backward_, bands.conv_.dz_ring_, false, memory),
-          pointers(bands.sizes_.R, memory),
-          dw_rows(memory.array<float*>(bands.sizes_.R)) {
+          pointers(bands.sizes_.R, memory) {
       const GroupConv& conv = bands.conv_;
       const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
       dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);
       z = memory.floats(bands.task_.secondary_dw != nullptr ? chunk + kBehind : 0);
       dz = memory.floats(bands.has_dz_ ? bands.most_dz_rows_ * conv.sizes_.Q * conv.sizes_.K + kBehind : 0);
-      tuples = memory.floats(conv.interleaved() ? conv.secondary_.buffer_floats(pixels) : 0);
+      tuples = memory.floats(conv.secondary_ ? conv.secondary_->buffer_floats(pixels) : 0);
       if (used != nullptr) *used = memory.used();
     }
   };
@@ -92,22 +87,21 @@ class BackwardBands {
   void prepare_weights() {
     const bool wants_z = task_.secondary_dw != nullptr;
     const int64_t forward = conv_.forward_.weight_floats(), backward = conv_.backward_.weight_floats();
-    float* memory =
-        scratch_.weights.take<float>(static_cast<size_t>(forward + backward + conv_.secondary_.packed_floats()));
+    float* memory = scratch_.weights.take<float>(static_cast<size_t>(forward + backward + conv_.secondary_floats()));
     primary_ = memory;
     transposed_primary_ = memory + forward;
     transposed_secondary_ = transposed_primary_ + backward;
     if (wants_z) pack_units(conv_.forward_, task_.primary_weight, primary_);
     if (task_.dx != nullptr) pack_units(conv_.backward_, task_.primary_weight, transposed_primary_);
-    if (conv_.interleaved()) conv_.secondary_.pack(false, task_.secondary_weight, transposed_secondary_);
+    if (conv_.secondary_) conv_.secondary_->pack(false, task_.secondary_weight, transposed_secondary_);
 
-    bool reads_behind = conv_.interleaved() && conv_.secondary_.reads_behind();
+    bool reads_behind = conv_.secondary_ && conv_.secondary_->reads_behind();
     for (const Unit& unit : conv_.forward_.units) {
       reads_behind = reads_behind || unit.channel + conv_.forward_.lanes > sizes_.K;
     }
     // dz is dy itself without a secondary convolution.
-    copies_dy_ = conv_.interleaved() && (task_.dy_norm.x != nullptr || reads_behind);
-    has_dz_ = conv_.interleaved() || task_.dy_norm.x != nullptr || reads_behind;
+    copies_dy_ = conv_.secondary_ && (task_.dy_norm.x != nullptr || reads_behind);
+    has_dz_ = conv_.secondary_ || task_.dy_norm.x != nullptr || reads_behind;
     for (int64_t b = 0; b < conv_.bands_per_image_; ++b) {
       const Rows rows = rows_of(conv_.band(b));
       most_dz_rows_ = std::max(most_dz_rows_, rows.dz_end - rows.dz_begin);
@@ -119,7 +113,7 @@ class BackwardBands {
   // the data. A function of the sizes alone.
   void count_blocks() {
     primary_floats_ = task_.primary_dw == nullptr ? 0 : conv_.forward_.weight_floats();
-    block_floats_ = primary_floats_ + (task_.secondary_dw == nullptr ? 0 : conv_.secondary_.packed_floats());
+    block_floats_ = primary_floats_ + (task_.secondary_dw == nullptr ? 0 : conv_.secondary_floats());
     constexpr int64_t kFewest = 16, kMost = 64, kMostFloats = int64_t{1} << 22;  // 16 MiB for all of them
     const int64_t data = sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
     blocks_ = std::clamp<int64_t>(block_floats_ == 0 ? kMost : data / (8 * block_floats_), kFewest, kMost);
@@ -150,15 +144,15 @@ class BackwardBands {
     const int64_t Q = sizes_.Q, K = sizes_.K, pixels = rows * Q, first = (image * sizes_.P + p) * Q * K;
     const float* dy = task_.dy + first;
     float* dz_chunk = dz + p * Q * K;
-    if (has_dz_ && (copies_dy_ || !conv_.interleaved())) {
+    if (has_dz_ && (copies_dy_ || !conv_.secondary_)) {
       float* copy = copies_dy_ ? buffers.dy : dz_chunk;
       copy_dy(first, pixels, copy);
       dy = copy;
     }
-    if (conv_.interleaved()) {
-      conv_.secondary_.run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples);
+    if (conv_.secondary_) {
+      conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples);
     }
-    if (!own) return;
+    if (!own || block_floats_ == 0) return;
     const CorrelationPlan& plan = conv_.forward_;
     // The next rows come while these are worked on.
     const int64_t shares = static_cast<int64_t>(plan.units.size()) * rows, next = first + pixels * K;
@@ -168,22 +162,20 @@ class BackwardBands {
     Prefetch ahead_x(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
                      rows * sizes_.stride * x_row, shares);
     for (size_t u = 0; u < plan.units.size(); ++u) {
-      const int64_t offset = static_cast<int64_t>(u) * plan.unit_weights();
       for (int64_t r = 0; r < rows; ++r) {
         ahead_dy.share();
         ahead_y.share();
         ahead_x.share();
         if (task_.secondary_dw != nullptr) {
-          correlate_unit_row(plan, plan.units[u], p + r, buffers.x, primary_ + offset, buffers.z + r * Q * K, K,
-                             buffers.pointers);
+          correlate_unit_row(plan, u, p + r, buffers.x, primary_, buffers.z + r * Q * K, K, buffers.pointers);
         }
         if (task_.primary_dw != nullptr) {
-          primary_gradient_row(plan.units[u], p + r, dz_chunk + r * Q * K, sums + offset, buffers);
+          add_unit_gradient_row(plan, u, p + r, buffers.x, dz_chunk + r * Q * K, K, sums, buffers.pointers);
         }
       }
     }
     if (task_.secondary_dw != nullptr) {
-      conv_.secondary_.add_gradient(dy, buffers.z, pixels, sums + primary_floats_, buffers.tuples);
+      conv_.secondary_->add_gradient(dy, buffers.z, pixels, sums + primary_floats_, buffers.tuples);
     }
   }
 
@@ -193,41 +185,6 @@ class BackwardBands {
       norm_gradient_rows(task_.dy_norm, task_.dy_norm.x + first, dy, pixels, sizes_.K, out);
     } else {
       std::copy_n(dy, pixels * sizes_.K, out);
-    }
-  }
-
-  void primary_gradient_row(const Unit& unit, int64_t p, const float* dz, float* sums, Buffers& buffers) const {
-    const CorrelationPlan& plan = conv_.forward_;
-    const RowTap* taps = plan.taps_of(p);
-    const int64_t count = plan.taps_of(p + 1) - taps;
-    if (count == 0) return;
-    for (int64_t i = 0; i < count; ++i) {
-      buffers.pointers.x[i] = buffers.x.row(unit, taps[i].in_row);
-      buffers.dw_rows[i] = sums + taps[i].kernel_row * plan.S * plan.inputs * plan.lanes;
-    }
-    if (plan.way == Way::kRotate) {
-      rotate_gradient_row({.M = plan.inputs,
-                           .rows = count,
-                           .x = buffers.pointers.x,
-                           .dw = buffers.dw_rows,
-                           .columns = plan.S,
-                           .column = plan.column,
-                           .step = plan.phases[0].in_step * plan.column,
-                           .count = plan.out_columns,
-                           .dy = dz + unit.channel,
-                           .dy_step = sizes_.K,
-                           .rotation = plan.inverse_rotation.data()});
-    } else {
-      weight_gradient_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
-                           .rows = count,
-                           .x = buffers.pointers.x,
-                           .dw = buffers.dw_rows,
-                           .depth = plan.S * plan.inputs,
-                           .element = plan.element,
-                           .step = plan.phases[0].in_step * plan.column,
-                           .count = plan.out_columns,
-                           .dy = dz + unit.channel,
-                           .dy_step = sizes_.K});
     }
   }
 
@@ -247,9 +204,8 @@ class BackwardBands {
       for (size_t u = 0; u < plan.units.size(); ++u) {
         for (int64_t r = 0; r < count; ++r) {
           ahead.share();
-          correlate_unit_row(plan, plan.units[u], h + r, buffers.dz_rows,
-                             transposed_primary_ + static_cast<int64_t>(u) * plan.unit_weights(), dx + r * row_floats,
-                             C, buffers.pointers);
+          correlate_unit_row(plan, u, h + r, buffers.dz_rows, transposed_primary_, dx + r * row_floats, C,
+                             buffers.pointers);
         }
       }
       if (sums_ != nullptr) {
@@ -267,14 +223,8 @@ class BackwardBands {
         for (int64_t i = begin; i < end; ++i) partials_[i] += more[i];
       }
     });
-    if (task_.primary_dw != nullptr) {
-      const CorrelationPlan& plan = conv_.forward_;
-      for (size_t u = 0; u < plan.units.size(); ++u) {
-        plan.unpack_gradient(plan.units[u], partials_ + static_cast<int64_t>(u) * plan.unit_weights(),
-                             task_.primary_dw);
-      }
-    }
-    if (task_.secondary_dw != nullptr) conv_.secondary_.unpack(partials_ + primary_floats_, task_.secondary_dw);
+    if (task_.primary_dw != nullptr) unpack_units(conv_.forward_, partials_, task_.primary_dw);
+    if (task_.secondary_dw != nullptr) conv_.secondary_->unpack(partials_ + primary_floats_, task_.secondary_dw);
   }
 
   const GroupConv& conv_;

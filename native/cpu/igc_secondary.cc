@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cpu/parallel.h"
+
 namespace igcnet {
 
 IgcSecondary::IgcSecondary(int64_t L, int64_t M) : L_(L), M_(M), lanes_(simd_lanes()), loader_(tuple_loader(M)) {
@@ -37,15 +39,20 @@ void IgcSecondary::add_groups(int64_t m, int64_t count, int64_t active, int64_t 
 
 template <class Body>
 void IgcSecondary::for_each_weight(const Body& body) const {
-  for (const Group& group : groups_) {
-    for (int64_t l = 0; l < L_; ++l) {
-      for (int64_t v = 0; v < group.vectors; ++v) {
-        const int64_t place = group.weights + (l * group.vectors + v) * lanes_;
-        const int64_t channel = group.channel + v * vector_step_;
-        for (int64_t i = 0; i < group.active; ++i) body(channel + i, l, place + i);
+  constexpr int64_t kGrain = 1 << 14;  // weights: below this a team is slower than one thread
+  const int64_t count = static_cast<int64_t>(groups_.size());
+  parallel_ranges(count, kGrain * count / packed_floats_ + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t g = begin; g < end; ++g) {
+      const Group& group = groups_[static_cast<size_t>(g)];
+      for (int64_t l = 0; l < L_; ++l) {
+        for (int64_t v = 0; v < group.vectors; ++v) {
+          const int64_t place = group.weights + (l * group.vectors + v) * lanes_;
+          const int64_t channel = group.channel + v * vector_step_;
+          for (int64_t i = 0; i < group.active; ++i) body(channel + i, l, place + i);
+        }
       }
     }
-  }
+  });
 }
 
 void IgcSecondary::pack(bool forward, const float* w, float* packed) const {
@@ -96,12 +103,9 @@ void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, floa
 void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const {
   const Tuples in = tuples(z, pixels, buffer);
   for (const Group& group : groups_) {
-    const float* inputs = in.x + group.m;
-    float* target = sums + group.weights;
     weight_gradient_row({.loader = loader_,
-                         .rows = 1,
-                         .x = &inputs,
-                         .dw = &target,
+                         .x = in.x + group.m,
+                         .dw = sums + group.weights,
                          .vectors = group.vectors,
                          .depth = L_,
                          .element = in.element,

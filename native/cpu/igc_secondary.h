@@ -42,7 +42,7 @@ class IgcSecondary {
 
   void add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel);
   Tuples tuples(const float* x, int64_t pixels, float* buffer) const;
-  // body(channel, l, place in the packed weights or -1) for every weight vector's lanes
+  // body(channel, l, place in the packed weights) for every weight; groups run on different threads.
   template <class Body>
   void for_each_weight(const Body& body) const;
   // Where w [K, 1, 1, L] has the weight between outer index l_in and channel k of the direction's output.

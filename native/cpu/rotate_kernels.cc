@@ -9,28 +9,15 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rotate_kernels.cc"
 #include "cpu/simd.h"
-#include "cpu/store_first-inl.h"
+#include "cpu/vector_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-constexpr int kLanes = static_cast<int>(HWY_LANES(float));
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32 of them, else 16
 constexpr int kMostSums = kManyRegisters ? 24 : 12;
 constexpr int kMostOutputs = kManyRegisters ? 12 : 6;
-
-// A vector that is loaded into a register and used from there: left alone, GCC loads it again for every use.
-HWY_INLINE V load_once(const float* p) {
-  V v = hn::LoadU(D(), p);
-#if HWY_COMPILER_GCC_ACTUAL && HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
-  asm("" : "+v"(v.raw));
-#endif
-  return v;
-}
 
 // kOutputs neighbouring outputs from t on, with kM sums each.
 template <int kM, int kOutputs>
@@ -174,7 +161,10 @@ void RotateGradientRowKernel(const RotateGradientRow& row) {
   if (count > 0) rotate_gradient(row, taps, count);
 }
 
-void RotateRowKernel(const RotateRow& row) { rotate_any(row, std::make_integer_sequence<int, kLanes>()); }
+// M is below the lanes.
+void RotateRowKernel(const RotateRow& row) {
+  rotate_any(row, std::make_integer_sequence<int, std::max(kLanes - 1, 1)>());
+}
 
 }  // namespace
 // NOLINTNEXTLINE(google-readability-namespace-comments)

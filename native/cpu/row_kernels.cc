@@ -12,17 +12,12 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_kernels.cc"
 #include "cpu/simd.h"
-#include "cpu/store_first-inl.h"
+#include "cpu/vector_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
-
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-constexpr int kLanes = static_cast<int>(HWY_LANES(float));
-constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON;  // 32 of them, else 16
 
 struct LoadVector {
   HWY_INLINE V operator()(const float* p) const { return hn::LoadU(D(), p); }
@@ -127,81 +122,49 @@ void CorrelateRowKernel(const CorrelateRow& row) {
   });
 }
 
-// kSums gradients from a on, of each row and vector, stay in registers over the whole row. The row's sum starts at 0
+// kSums gradients from a on, of each vector, stay in registers over the whole row. The row's sum starts at 0
 // and is added to dw once, so the long sum over the batch is a sum of short ones, which rounds less.
-template <int kRows, int kSums, int kVectors, class Load>
+template <int kSums, int kVectors, class Load>
 HWY_NOINLINE void gradient_block(const WeightGradientRow& row, int64_t a) {
   const Load load;
-  constexpr int kAll = kRows * kSums * kVectors;
-  V sum[kAll];
+  V sum[kSums * kVectors];
 #pragma GCC unroll 48
-  for (int j = 0; j < kAll; ++j) sum[j] = hn::Zero(D());
-  const int64_t step = row.step, element = row.element;
-  const float* x[kRows];
-  for (int r = 0; r < kRows; ++r) x[r] = row.x[r] + a * element;
+  for (int j = 0; j < kSums * kVectors; ++j) sum[j] = hn::Zero(D());
+  const int64_t element = row.element;
+  const float* HWY_RESTRICT x = row.x + a * element;
   const float* HWY_RESTRICT dy = row.dy;
-  for (int64_t t = 0; t < row.count; ++t, dy += row.dy_step) {
+  for (int64_t t = row.count; t > 0; --t, x += row.step, dy += row.dy_step) {
     V gradient[kVectors];
     for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
+    const float* HWY_RESTRICT input = x;
 #pragma GCC unroll 48
-    for (int r = 0; r < kRows; ++r) {
-      const float* HWY_RESTRICT input = x[r] + t * step;
-#pragma GCC unroll 48
-      for (int j = 0; j < kSums; ++j, input += element) {
-        const V value = load(input);
-        for (int v = 0; v < kVectors; ++v) {
-          V& s = sum[(r * kSums + j) * kVectors + v];
-          s = hn::MulAdd(gradient[v], value, s);
-        }
-      }
+    for (int j = 0; j < kSums; ++j, input += element) {
+      const V value = load(input);
+      for (int v = 0; v < kVectors; ++v) sum[j * kVectors + v] = hn::MulAdd(gradient[v], value, sum[j * kVectors + v]);
     }
   }
+  float* HWY_RESTRICT dw = row.dw + a * kVectors * kLanes;
 #pragma GCC unroll 48
-  for (int r = 0; r < kRows; ++r) {
-    float* HWY_RESTRICT dw = row.dw[r] + a * kVectors * kLanes;
-#pragma GCC unroll 48
-    for (int j = 0; j < kSums * kVectors; ++j) {
-      hn::Store(hn::Add(hn::Load(D(), dw + j * kLanes), sum[r * kSums * kVectors + j]), D(), dw + j * kLanes);
-    }
+  for (int j = 0; j < kSums * kVectors; ++j) {
+    hn::Store(hn::Add(hn::Load(D(), dw + j * kLanes), sum[j]), D(), dw + j * kLanes);
   }
 }
 
-template <int kRows, int kVectors, class Load, int... kSums>
+template <int kVectors, class Load, int... kSums>
 HWY_INLINE void gradient_blocks(const WeightGradientRow& row, std::integer_sequence<int, kSums...>) {
   using Block = void (*)(const WeightGradientRow&, int64_t);
-  static constexpr Block kBlocks[] = {gradient_block<kRows, kSums + 1, kVectors, Load>...};
+  static constexpr Block kBlocks[] = {gradient_block<kSums + 1, kVectors, Load>...};
   for_equal_blocks<sizeof...(kSums)>(row.depth, [&](int64_t a, int64_t sums) { kBlocks[sums - 1](row, a); });
 }
 
-// Rows that share the loads of dy, as many as the registers have sums for; 0 if none are left.
-template <int kRows, class Load>
-HWY_INLINE bool gradient_rows(const WeightGradientRow& row) {
-  constexpr int kMost = (kManyRegisters ? 24 : 12) / kRows;
-  if (row.rows != kRows || row.depth > kMost) return false;
-  gradient_blocks<kRows, 1, Load>(row, std::make_integer_sequence<int, kMost>());
-  return true;
-}
-
 void WeightGradientRowKernel(const WeightGradientRow& row) {
-  if (row.vectors == 1 && row.rows > 1) {
-    if (row.loader == Loader::kVector && (gradient_rows<3, LoadVector>(row) || gradient_rows<2, LoadVector>(row)))
-      return;
-    for (int64_t r = 0; r < row.rows; ++r) {
-      WeightGradientRow one = row;
-      one.rows = 1;
-      one.x = row.x + r;
-      one.dw = row.dw + r;
-      WeightGradientRowKernel(one);
-    }
-    return;
-  }
-  constexpr int kMost3 = kManyRegisters ? 8 : 4;
+  constexpr int kMost1 = 12, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
-      gradient_blocks<1, 1, Load>(row, std::make_integer_sequence<int, 12>());
+      gradient_blocks<1, Load>(row, std::make_integer_sequence<int, kMost1>());
     } else {
-      gradient_blocks<1, kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
+      gradient_blocks<kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
     }
   });
 }

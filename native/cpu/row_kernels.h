@@ -22,8 +22,7 @@ int64_t simd_lanes();
 // The loader that repeats a tuple of M floats, or kVector if there is none for M on this machine.
 Loader tuple_loader(int64_t M);
 
-inline constexpr int64_t kMaxVectors = 3;     // output vectors that share the loads of x in one call
-inline constexpr int64_t kMaxKernelRows = 3;  // rows of a weight gradient that share the loads of dy in one call
+inline constexpr int64_t kMaxVectors = 3;  // output vectors that share the loads of x in one call
 
 // For output t < count and vector v < vectors, y[t * y_step + v * y_vector + i] =
 //   sum over rows r, a < depth of w[r][(a * vectors + v) * lanes + i] * x[r](t, a, i),  i < active.
@@ -41,13 +40,12 @@ struct CorrelateRow {
 };
 void correlate_row(const CorrelateRow& row);
 
-// dw[r][(a * vectors + v) * lanes + i] += sum over t < count of dy[t * dy_step + v * dy_vector + i] * x[r](t, a, i),
-// a < depth. Reads whole vectors of dy.
+// dw[(a * vectors + v) * lanes + i] += sum over t < count of dy[t * dy_step + v * dy_vector + i] * x(t, a, i), a <
+// depth. Reads whole vectors of dy.
 struct WeightGradientRow {
   Loader loader = Loader::kVector;
-  int64_t rows = 1;  // more than 1 only with kVector or kTuple1 and 1 vector
-  const float* const* x = nullptr;
-  float* const* dw = nullptr;
+  const float* x = nullptr;
+  float* dw = nullptr;
   int64_t vectors = 1;  // 1 or kMaxVectors
   int64_t depth = 0, element = 0, step = 0;
   int64_t count = 0;
@@ -62,7 +60,7 @@ void weight_gradient_row(const WeightGradientRow& row);
 //   y[t * y_step + i] = sum over j < M of sum_j[rotation[j * lanes + i]],  i < active,
 // where `rotation` turns the tuples by j.
 struct RotateRow {
-  int64_t M = 1;  // at most the lanes
+  int64_t M = 1;  // below the lanes
   int64_t rows = 1;
   const float* const* x = nullptr;
   const float* const* w = nullptr;

@@ -1,0 +1,110 @@
+// Which loop of row_kernels.h a row takes.
+#include "cpu/unit_rows.h"
+
+#include "cpu/parallel.h"
+#include "cpu/row_kernels.h"
+
+namespace igcnet {
+namespace {
+
+template <class Body>
+void for_each_unit(const CorrelationPlan& plan, const Body& body) {
+  constexpr int64_t kGrain = 1 << 14;  // weights: below this a team is slower than one thread
+  const int64_t units = static_cast<int64_t>(plan.units.size());
+  parallel_ranges(units, kGrain / plan.unit_weights() + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t u = begin; u < end; ++u) body(plan.units[static_cast<size_t>(u)], u * plan.unit_weights());
+  });
+}
+
+}  // namespace
+
+void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
+  for_each_unit(plan, [&](const Unit& unit, int64_t place) { plan.pack_weights(unit, w, packed + place); });
+}
+
+void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
+  for_each_unit(plan, [&](const Unit& unit, int64_t place) { plan.unpack_gradient(unit, sums + place, dw); });
+}
+
+void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* packed,
+                        float* y, int64_t y_step, const TapPointers& pointers) {
+  const Unit& unit = plan.units[u];
+  packed += static_cast<int64_t>(u) * plan.unit_weights();
+  const RowTap* taps = plan.taps_of(out_row);
+  const int64_t count = plan.taps_of(out_row + 1) - taps;
+  for (int64_t i = 0; i < count; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
+  for (const Phase& phase : plan.phases) {
+    const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
+    for (int64_t i = 0; i < count; ++i) {
+      pointers.phase_x[i] = pointers.x[i] + phase.first_in * plan.column;
+      pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.lanes;
+    }
+    float* first = y + phase.first_out * y_step + unit.channel;
+    if (plan.way == Way::kRotate) {
+      rotate_row({.M = plan.inputs,
+                  .rows = columns == 0 ? 0 : count,
+                  .x = pointers.phase_x,
+                  .w = pointers.phase_w,
+                  .columns = columns,
+                  .column = plan.column,
+                  .step = phase.in_step * plan.column,
+                  .count = phase.count,
+                  .y = first,
+                  .y_step = phase.out_step * y_step,
+                  .active = unit.active,
+                  .rotation = plan.rotation.data()});
+    } else {
+      correlate_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                     .rows = columns == 0 ? 0 : count,
+                     .x = pointers.phase_x,
+                     .w = pointers.phase_w,
+                     .depth = columns * plan.inputs,
+                     .element = plan.element,
+                     .step = phase.in_step * plan.column,
+                     .count = phase.count,
+                     .y = first,
+                     .y_step = phase.out_step * y_step,
+                     .active = unit.active});
+    }
+  }
+}
+
+void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* dy,
+                           int64_t dy_step, float* sums, const TapPointers& pointers) {
+  const Unit& unit = plan.units[u];
+  const RowTap* taps = plan.taps_of(out_row);
+  const int64_t count = plan.taps_of(out_row + 1) - taps;
+  sums += static_cast<int64_t>(u) * plan.unit_weights();
+  for (int64_t i = 0; i < count; ++i) {
+    pointers.x[i] = rows.row(unit, taps[i].in_row);
+    pointers.dw[i] = sums + taps[i].kernel_row * plan.S * plan.inputs * plan.lanes;
+  }
+  const int64_t step = plan.phases[0].in_step * plan.column;
+  if (plan.way == Way::kRotate) {
+    rotate_gradient_row({.M = plan.inputs,
+                         .rows = count,
+                         .x = pointers.x,
+                         .dw = pointers.dw,
+                         .columns = plan.S,
+                         .column = plan.column,
+                         .step = step,
+                         .count = plan.out_columns,
+                         .dy = dy + unit.channel,
+                         .dy_step = dy_step,
+                         .rotation = plan.inverse_rotation.data()});
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    weight_gradient_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                         .x = pointers.x[i],
+                         .dw = pointers.dw[i],
+                         .depth = plan.S * plan.inputs,
+                         .element = plan.element,
+                         .step = step,
+                         .count = plan.out_columns,
+                         .dy = dy + unit.channel,
+                         .dy_step = dy_step});
+  }
+}
+
+}  // namespace igcnet
