@@ -196,18 +196,24 @@ const candidates = ['../build/Release/igcnet.node', '../build/Debug/igcnet.node'
   fileURLToPath(new URL(candidate, import.meta.url)),
 )
 
+/** How long idle threads spin before they sleep: in rounds for GNU's OpenMP runtime, in milliseconds for LLVM's. */
+const PATIENCE = { GOMP_SPINCOUNT: '10000', KMP_BLOCKTIME: '1' }
+
 /**
- * Loads the addon, and with it the OpenMP runtime, with threads that sleep when they wait (unless OMP_WAIT_POLICY says
- * otherwise). By default they spin: with other work on the same cores a training step then took 4 to 5 times as long. The
- * runtime reads the variable when it is loaded; it is taken back, so that child processes do not inherit it.
+ * Loads the addon, and with it the OpenMP runtime, with threads that sleep after waiting for about a millisecond (unless
+ * OMP_WAIT_POLICY or the runtime's own variable says otherwise). By default they spin for longer: with other work on the
+ * same cores a training step then took 2 to 5 times as long; asleep at once, they wake up late at each of the some hundred
+ * loops of a step. The runtime reads the variables when it is loaded; they are taken back, so that child processes do not
+ * inherit them.
  */
 function requirePatiently(require: NodeJS.Require, path: string): Native {
-  if (process.env.OMP_WAIT_POLICY !== undefined) return require(path) as Native
-  process.env.OMP_WAIT_POLICY = 'passive'
+  const names = ['OMP_WAIT_POLICY', ...Object.keys(PATIENCE)]
+  if (names.some(name => process.env[name] !== undefined)) return require(path) as Native
+  Object.assign(process.env, PATIENCE)
   try {
     return require(path) as Native
   } finally {
-    delete process.env.OMP_WAIT_POLICY
+    for (const name of Object.keys(PATIENCE)) delete process.env[name]
   }
 }
 

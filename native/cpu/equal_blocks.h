@@ -6,17 +6,26 @@
 
 namespace igcnet {
 
-// body(begin, size) for the fewest blocks of at most kMost that [0, count) can be cut into; sizes differ by at most 1.
+// The fewest blocks of at most `most` that [0, count) can be cut into: `longer` blocks of size + 1, then the others, of
+// `size`.
+struct EqualBlocks {
+  int64_t blocks, size, longer;
+
+  EqualBlocks(int64_t count, int64_t most)
+      : blocks((count + most - 1) / most),
+        size(blocks == 0 ? 0 : static_cast<uint32_t>(count) / static_cast<uint32_t>(blocks)),
+        longer(count - blocks * size) {}
+};
+
+// body(begin, size) for each of them.
 template <int64_t kMost, class Body>
 inline void for_equal_blocks(int64_t count, const Body& body) {
-  const auto blocks = static_cast<uint32_t>((count + kMost - 1) / kMost);
-  if (blocks == 0) return;
-  const uint32_t size = static_cast<uint32_t>(count) / blocks, longer = static_cast<uint32_t>(count) % blocks;
+  const EqualBlocks cut(count, kMost);
   int64_t begin = 0;
-  for (uint32_t b = 0; b < blocks; ++b) {
-    const int64_t this_size = size + (b < longer ? 1 : 0);
-    body(begin, this_size);
-    begin += this_size;
+  for (int64_t b = 0; b < cut.blocks; ++b) {
+    const int64_t size = cut.size + (b < cut.longer ? 1 : 0);
+    body(begin, size);
+    begin += size;
   }
 }
 

@@ -33,10 +33,12 @@ class ExpandedRows {
         buffer_(memory.floats(ring_ * plan.slabs * plan.slab_floats())),
         held_(memory.array<int64_t>(ring_ * plan.slabs)),
         normal_(memory.floats(normalise && plan.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan.lanes : 0)),
-        normal_held_(memory.array<int64_t>(ring_)) {}
+        normal_held_(memory.array<int64_t>(ring_)),
+        zeros_(memory.floats(plan.rotates_3x3() ? plan.slab_floats() : 0)) {}
 
   // Once, before the first image of a thread: the padding, which no run reaches.
   void clear_padding() {
+    if (plan_.rotates_3x3()) std::fill_n(zeros_, plan_.slab_floats(), 0.0f);
     for (int64_t slab = 0; slab < ring_ * plan_.slabs; ++slab) {
       float* first = buffer_ + slab * plan_.slab_floats();
       int64_t column = 0;
@@ -65,6 +67,11 @@ class ExpandedRows {
       fill(unit, in_row, out);
     }
     return out + offset;
+  }
+
+  // Likewise for rotates_3x3(), zeros for rows of the padding.
+  const float* row_or_padding(const Unit& unit, int64_t in_row) {
+    return in_row >= 0 && in_row < plan_.in_rows ? row(unit, in_row) : zeros_;
   }
 
  private:
@@ -121,6 +128,7 @@ class ExpandedRows {
   int64_t* held_;
   float* normal_;
   int64_t* normal_held_;
+  float* zeros_;
   RowSource source_{};
   ChannelNorm norm_;
 };

@@ -59,10 +59,10 @@ struct ForwardBuffers {
   TapPointers pointers;
   float *z, *tuples;
 
-  ForwardBuffers(const CorrelationPlan& plan, int64_t ring, bool normalise, int64_t z_floats, int64_t tuple_floats,
-                 ThreadBuffer memory, int64_t* used = nullptr)
+  ForwardBuffers(const CorrelationPlan& plan, int64_t ring, int64_t chunk_rows, bool normalise, int64_t z_floats,
+                 int64_t tuple_floats, ThreadBuffer memory, int64_t* used = nullptr)
       : x(plan, ring, normalise, memory),
-        pointers(plan.R, memory),
+        pointers(plan.R, chunk_rows, memory),
         z(memory.floats(z_floats)),
         tuples(memory.floats(tuple_floats)) {
     if (used != nullptr) *used = memory.used();
@@ -74,7 +74,6 @@ struct ForwardBuffers {
 void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch) const {
   if (bands() == 0) return;
   const CorrelationPlan& plan = forward_;
-  const int64_t units = static_cast<int64_t>(plan.units.size());
   const int64_t K = sizes_.K, Q = sizes_.Q, pixels = chunk_rows_ * Q;
   float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.weight_floats() + secondary_floats()));
   float* secondary = primary + plan.weight_floats();
@@ -82,7 +81,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   if (secondary_) secondary_->pack(true, task.secondary_weight, secondary);
 
   const auto buffers = [&](float* memory, int64_t* used) {
-    return ForwardBuffers(plan, ring_, task.x_norm.mean != nullptr, secondary_ ? pixels * K : 0,
+    return ForwardBuffers(plan, ring_, chunk_rows_, task.x_norm.mean != nullptr, secondary_ ? pixels * K : 0,
                           secondary_ ? secondary_->buffer_floats(pixels) : 0, ThreadBuffer(memory), used);
   };
   int64_t thread_floats = 0;
@@ -110,19 +109,15 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       const int64_t first = (b.image * sizes_.P + row) * Q * K;
       float* y = task.y + first;
       float* z = secondary_ ? local.z : y;
-      const int64_t shares = units * rows;
-      Prefetch ahead_x(task.x, sizes_.N * image_floats,
-                       b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
-                       chunk_rows_ * sizes_.stride * row_floats, shares);
-      Prefetch ahead_y(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, shares, true);
+      Prefetch ahead(correlate_shares(plan, rows) + (secondary_ ? secondary_->shares(rows * Q) : 0));
+      ahead.add(task.x, sizes_.N * image_floats,
+                b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
+                chunk_rows_ * sizes_.stride * row_floats);
+      ahead.add(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
       for (size_t u = 0; u < plan.units.size(); ++u) {
-        for (int64_t r = 0; r < rows; ++r) {
-          ahead_x.share();
-          ahead_y.share();
-          correlate_unit_row(plan, u, row + r, local.x, primary, z + r * Q * K, K, local.pointers);
-        }
+        correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);
       }
-      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples);
+      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead);
       if (sums != nullptr && rows * Q > 0) {
         statistics_rows(y, rows * Q, K, sums + chunk * 3 * K);
         counts[chunk] = rows * Q;

@@ -54,7 +54,7 @@ class BackwardBands {
     Buffers(const BackwardBands& bands, ThreadBuffer memory, int64_t* used = nullptr)
         : x(bands.conv_.forward_, bands.conv_.ring_, bands.task_.x_norm.mean != nullptr, memory),
           dz_rows(bands.conv_.backward_, bands.conv_.dz_ring_, false, memory),
-          pointers(bands.sizes_.R, memory) {
+          pointers(bands.sizes_.R, std::max(bands.conv_.chunk_rows_, bands.conv_.dx_chunk_rows_), memory) {
       const GroupConv& conv = bands.conv_;
       const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
       dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);
@@ -149,29 +149,26 @@ class BackwardBands {
       copy_dy(first, pixels, copy);
       dy = copy;
     }
+    // The next rows come while these are worked on.
+    const CorrelationPlan& plan = conv_.forward_;
+    Prefetch ahead((conv_.secondary_ ? conv_.secondary_->shares(pixels) : 0) +
+                   (own && task_.secondary_dw != nullptr ? correlate_shares(plan, rows) : 0) +
+                   (own && task_.primary_dw != nullptr ? gradient_shares(plan, rows) : 0));
+    const int64_t y_floats = sizes_.N * sizes_.P * Q * K, x_row = sizes_.W * sizes_.C;
+    ahead.add(task_.dy, y_floats, first + pixels * K, pixels * K);
+    ahead.add(task_.dy_norm.x, y_floats, first + pixels * K, pixels * K);
+    ahead.add(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
+              rows * sizes_.stride * x_row);
     if (conv_.secondary_) {
-      conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples);
+      conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples, &ahead);
     }
     if (!own || block_floats_ == 0) return;
-    const CorrelationPlan& plan = conv_.forward_;
-    // The next rows come while these are worked on.
-    const int64_t shares = static_cast<int64_t>(plan.units.size()) * rows, next = first + pixels * K;
-    const int64_t y_floats = sizes_.N * sizes_.P * Q * K, x_row = sizes_.W * sizes_.C;
-    Prefetch ahead_dy(task_.dy, y_floats, next, pixels * K, shares);
-    Prefetch ahead_y(task_.dy_norm.x, y_floats, next, pixels * K, shares);
-    Prefetch ahead_x(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
-                     rows * sizes_.stride * x_row, shares);
     for (size_t u = 0; u < plan.units.size(); ++u) {
-      for (int64_t r = 0; r < rows; ++r) {
-        ahead_dy.share();
-        ahead_y.share();
-        ahead_x.share();
-        if (task_.secondary_dw != nullptr) {
-          correlate_unit_row(plan, u, p + r, buffers.x, primary_, buffers.z + r * Q * K, K, buffers.pointers);
-        }
-        if (task_.primary_dw != nullptr) {
-          add_unit_gradient_row(plan, u, p + r, buffers.x, dz_chunk + r * Q * K, K, sums, buffers.pointers);
-        }
+      if (task_.secondary_dw != nullptr) {
+        correlate_unit_rows(plan, u, p, rows, buffers.x, primary_, buffers.z, K, buffers.pointers, ahead);
+      }
+      if (task_.primary_dw != nullptr) {
+        add_unit_gradient_rows(plan, u, p, rows, buffers.x, dz_chunk, K, sums, buffers.pointers, ahead);
       }
     }
     if (task_.secondary_dw != nullptr) {
@@ -199,14 +196,10 @@ class BackwardBands {
       const int64_t count = std::min(conv_.dx_chunk_rows_, rows.dx_end - h);
       const int64_t first = (image * sizes_.H + h) * row_floats;
       float* dx = task_.dx + first;
-      Prefetch ahead(task_.dx, sizes_.N * sizes_.H * row_floats, first + count * row_floats, count * row_floats,
-                     static_cast<int64_t>(plan.units.size()) * count, true);
+      Prefetch ahead(correlate_shares(plan, count));
+      ahead.add(task_.dx, sizes_.N * sizes_.H * row_floats, first + count * row_floats, count * row_floats, true);
       for (size_t u = 0; u < plan.units.size(); ++u) {
-        for (int64_t r = 0; r < count; ++r) {
-          ahead.share();
-          correlate_unit_row(plan, u, h + r, buffers.dz_rows, transposed_primary_, dx + r * row_floats, C,
-                             buffers.pointers);
-        }
+        correlate_unit_rows(plan, u, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead);
       }
       if (sums_ != nullptr) {
         mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums_ + chunk * 2 * C);

@@ -67,6 +67,13 @@ struct CorrelationPlan {
   // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [inputs][lanes]
   std::vector<int32_t> rotation, inverse_rotation;
 
+  // Whether Rotate3x3 takes it.
+  bool rotates_3x3() const { return way == Way::kRotate && R == 3 && S == 3 && stride == 1; }
+  // The first input row under output row p, padding included, at stride 1.
+  int64_t first_in_row(int64_t p) const {
+    return direction == Direction::kForward ? p - padding : p + padding - (R - 1);
+  }
+
   int64_t slab_floats() const { return (width * column + 2 * lanes - 1) / lanes * lanes; }
   int64_t unit_weights() const { return R * S * inputs * lanes; }
   int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_weights(); }

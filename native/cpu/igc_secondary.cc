@@ -64,6 +64,14 @@ void IgcSecondary::unpack(const float* sums, float* dw) const {
   for_each_weight([&](int64_t k, int64_t l, int64_t place) { dw[weight_index(true, k, l)] = sums[place]; });
 }
 
+// Pixels that stay in the L1 cache while all outputs are made of them; all of them where those are too few for the
+// loops.
+int64_t IgcSecondary::few_pixels(int64_t pixel_floats) {
+  constexpr int64_t kL1Floats = 1 << 12, kBlock = 8;
+  const int64_t few = kL1Floats / pixel_floats / kBlock * kBlock;
+  return few > 0 ? few : int64_t{1} << 32;
+}
+
 IgcSecondary::Tuples IgcSecondary::tuples(const float* x, int64_t pixels, float* buffer) const {
   if (!expand_) return {x, M_, L_ * M_};
   const PixelRun run{0, 0, pixels * L_};
@@ -79,41 +87,49 @@ IgcSecondary::Tuples IgcSecondary::tuples(const float* x, int64_t pixels, float*
   return {buffer, lanes_, L_ * lanes_};
 }
 
-void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer) const {
+void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer,
+                       Prefetch* ahead) const {
   const Tuples in = tuples(x, pixels, buffer);
-  for (const Group& group : groups_) {
-    const float* inputs = in.x + group.m;
-    const float* weights = packed + group.weights;
-    correlate_row({.loader = loader_,
-                   .rows = 1,
-                   .x = &inputs,
-                   .w = &weights,
-                   .vectors = group.vectors,
-                   .depth = L_,
-                   .element = in.element,
-                   .step = in.step,
-                   .count = pixels,
-                   .y = y + group.channel,
-                   .y_step = L_ * M_,
-                   .y_vector = vector_step_,
-                   .active = group.active});
+  const int64_t few = few_pixels(in.step);
+  for (int64_t p = 0; p < pixels; p += few) {
+    for (const Group& group : groups_) {
+      const float* inputs = in.x + p * in.step + group.m;
+      const float* weights = packed + group.weights;
+      correlate_row({.loader = loader_,
+                     .rows = 1,
+                     .x = &inputs,
+                     .w = &weights,
+                     .vectors = group.vectors,
+                     .depth = L_,
+                     .element = in.element,
+                     .step = in.step,
+                     .count = std::min(few, pixels - p),
+                     .y = y + p * L_ * M_ + group.channel,
+                     .y_step = L_ * M_,
+                     .y_vector = vector_step_,
+                     .active = group.active,
+                     .ahead = ahead});
+    }
   }
 }
 
 void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const {
   const Tuples in = tuples(z, pixels, buffer);
-  for (const Group& group : groups_) {
-    weight_gradient_row({.loader = loader_,
-                         .x = in.x + group.m,
-                         .dw = sums + group.weights,
-                         .vectors = group.vectors,
-                         .depth = L_,
-                         .element = in.element,
-                         .step = in.step,
-                         .count = pixels,
-                         .dy = dy + group.channel,
-                         .dy_step = L_ * M_,
-                         .dy_vector = vector_step_});
+  const int64_t few = few_pixels(in.step);
+  for (int64_t p = 0; p < pixels; p += few) {
+    for (const Group& group : groups_) {
+      weight_gradient_row({.loader = loader_,
+                           .x = in.x + p * in.step + group.m,
+                           .dw = sums + group.weights,
+                           .vectors = group.vectors,
+                           .depth = L_,
+                           .element = in.element,
+                           .step = in.step,
+                           .count = std::min(few, pixels - p),
+                           .dy = dy + p * L_ * M_ + group.channel,
+                           .dy_step = L_ * M_,
+                           .dy_vector = vector_step_});
+    }
   }
 }
 

@@ -5,7 +5,9 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <vector>
 
 namespace igcnet {
 
@@ -28,16 +30,56 @@ void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   }
 }
 
-// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). A thread takes the next task when it
-// has done one: on a machine with other work the threads are not equally fast.
+// Tasks of a thread that others may take from, too.
+class TaskRange {
+ public:
+  void set(int64_t begin, int64_t end) { ends_ = pack(begin, end); }
+
+  // The first task or the last one that is left, or -1.
+  int64_t take(bool last) {
+    uint64_t ends = ends_.load(std::memory_order_relaxed);
+    while (true) {
+      const int64_t begin = static_cast<int64_t>(ends >> 32), end = static_cast<int64_t>(ends & 0xffffffffu);
+      if (begin >= end) return -1;
+      const uint64_t rest = last ? pack(begin, end - 1) : pack(begin + 1, end);
+      if (ends_.compare_exchange_weak(ends, rest, std::memory_order_relaxed)) return last ? end - 1 : begin;
+    }
+  }
+
+ private:
+  static uint64_t pack(int64_t begin, int64_t end) {
+    return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
+  }
+  std::atomic<uint64_t> ends_{0};
+};
+
+// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). Each thread has a range of tasks of its
+// own, the same ones in every loop over as many tasks, so that it finds in its cache what it wrote in the last loop; it
+// goes through them to and fro, from where that loop ended. One that is done takes tasks from the others' ends: on a
+// machine with other work the threads are not equally fast.
 template <class Body>
 void parallel_tasks(int64_t tasks, const Body& body) {
-  if (tasks <= 1) {
-    if (tasks == 1) body(int64_t{0}, 0);
+  thread_local bool backwards = false;
+  backwards = !backwards;
+  const bool reverse = backwards;
+  const int64_t threads = std::min<int64_t>(omp_get_max_threads(), tasks);
+  if (threads <= 1) {
+    for (int64_t i = 0; i < tasks; ++i) body(reverse ? tasks - 1 - i : i, 0);
     return;
   }
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t task = 0; task < tasks; ++task) body(task, omp_get_thread_num());
+  std::vector<TaskRange> ranges(static_cast<size_t>(threads));
+  for (int64_t t = 0; t < threads; ++t) {
+    ranges[static_cast<size_t>(t)].set(tasks * t / threads, tasks * (t + 1) / threads);
+  }
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  {
+    const int thread = omp_get_thread_num();
+    for (int64_t i = 0; i < threads; ++i) {
+      TaskRange& range = ranges[static_cast<size_t>((thread + i) % threads)];
+      int64_t task;
+      while ((task = range.take(reverse == (i == 0))) >= 0) body(task, thread);
+    }
+  }
 }
 
 inline int parallel_threads() { return omp_get_max_threads(); }

@@ -6,35 +6,46 @@
 
 namespace igcnet {
 
-// Some floats that will be wanted soon, asked for share by share: more requests than the cache can hold open would stop
-// the work.
+// Parts of tensors that will be wanted soon, asked for share by share: more requests than the cache can hold open would
+// stop the work.
 class Prefetch {
  public:
-  // The floats [first, first + count) of a tensor of `size` floats, as far as they are inside, in `shares` shares;
-  // nothing for a null tensor.
-  Prefetch(const float* tensor, int64_t size, int64_t first, int64_t count, int64_t shares, bool write = false)
-      : tensor_(tensor),
-        next_(std::clamp<int64_t>(first, 0, size)),
-        end_(tensor == nullptr ? next_ : std::clamp<int64_t>(first + count, 0, size)),
-        step_((count / shares + kLine) / kLine * kLine),
-        write_(write) {}
+  // `shares`: how often share() will be called, at least.
+  explicit Prefetch(int64_t shares) : shares_(std::max<int64_t>(shares, 1)) {}
+
+  // The floats [first, first + count) of a tensor of `size` floats, as far as they are inside; nothing for a null
+  // tensor. At most kMostParts calls.
+  void add(const float* tensor, int64_t size, int64_t first, int64_t count, bool write = false) {
+    if (tensor == nullptr) return;
+    Part& part = parts_[count_++];
+    part = {tensor, std::clamp<int64_t>(first, 0, size), std::clamp<int64_t>(first + count, 0, size),
+            (count / shares_ + kLine) / kLine * kLine, write};
+  }
 
   void share() {
-    const int64_t stop = std::min(next_ + step_, end_);
-    for (; next_ < stop; next_ += kLine) {
-      if (write_) {
-        __builtin_prefetch(tensor_ + next_, 1, 2);
-      } else {
-        __builtin_prefetch(tensor_ + next_, 0, 2);
+    for (Part* part = parts_; part < parts_ + count_; ++part) {
+      const int64_t stop = std::min(part->next + part->step, part->end);
+      for (; part->next < stop; part->next += kLine) {
+        if (part->write) {
+          __builtin_prefetch(part->tensor + part->next, 1, 2);
+        } else {
+          __builtin_prefetch(part->tensor + part->next, 0, 2);
+        }
       }
     }
   }
 
  private:
   static constexpr int64_t kLine = 16;  // floats of a cache line
-  const float* tensor_;
-  int64_t next_, end_, step_;
-  bool write_;
+  static constexpr int kMostParts = 3;
+  struct Part {
+    const float* tensor;
+    int64_t next, end, step;
+    bool write;
+  };
+  Part parts_[kMostParts] = {};
+  int count_ = 0;
+  int64_t shares_;
 };
 
 }  // namespace igcnet

@@ -46,9 +46,7 @@ struct LoadTuple4 {
 #if HWY_TARGET == HWY_AVX3
 struct LoadTuple8 {
   HWY_INLINE V operator()(const float* p) const {
-    const hn::Half<D> half;
-    const auto v = hn::LoadU(half, p);
-    return hn::Combine(D(), v, v);
+    return V{_mm512_broadcast_f32x8(_mm256_loadu_ps(p))};  // Combine() would cost an arithmetic port
   }
 };
 #endif
@@ -107,7 +105,10 @@ template <int kVectors, class Load, int... kOutputs>
 HWY_INLINE void correlate_blocks(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
   using Block = void (*)(const CorrelateRow&, int64_t);
   static constexpr Block kBlocks[] = {correlate_block<kOutputs + 1, kVectors, Load>...};
-  for_equal_blocks<sizeof...(kOutputs)>(row.count, [&](int64_t t, int64_t outputs) { kBlocks[outputs - 1](row, t); });
+  for_equal_blocks<sizeof...(kOutputs)>(row.count, [&](int64_t t, int64_t outputs) {
+    if (row.ahead != nullptr) row.ahead->share();
+    kBlocks[outputs - 1](row, t);
+  });
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {

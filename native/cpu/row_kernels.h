@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "cpu/prefetch.h"
+
 namespace igcnet {
 
 // What multiplies weight vector a at output t is read at x + t * step + a * element:
@@ -36,7 +38,8 @@ struct CorrelateRow {
   int64_t count = 0;
   float* y = nullptr;
   int64_t y_step = 0, y_vector = 0;
-  int64_t active = 0;  // channels of each vector that are stored
+  int64_t active = 0;         // channels of each vector that are stored
+  Prefetch* ahead = nullptr;  // a share for each block of outputs
 };
 void correlate_row(const CorrelateRow& row);
 
@@ -86,6 +89,37 @@ struct RotateGradientRow {
   const int32_t* rotation = nullptr;
 };
 void rotate_gradient_row(const RotateGradientRow& row);
+
+// RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
+// with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. Pixels of a row of x are `pixel` floats apart.
+struct Rotate3x3 {
+  int64_t M = 1;  // below the lanes
+  int64_t rows = 0;
+  const float* const* x = nullptr;  // [rows + 2]
+  const float* w[3] = {};
+  int64_t pixel = 0;
+  int64_t count = 0;  // output columns
+  float* y = nullptr;
+  int64_t y_row = 0, y_step = 0, active = 0;
+  const int32_t* rotation = nullptr;
+  Prefetch* ahead = nullptr;  // a share for each block of columns
+};
+void rotate_3x3(const Rotate3x3& task);
+
+// RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes].
+struct RotateGradient3x3 {
+  int64_t M = 1;
+  int64_t rows = 0;
+  const float* const* x = nullptr;  // [rows + 2]
+  float* dw[3] = {};
+  int64_t pixel = 0;
+  int64_t count = 0;
+  const float* dy = nullptr;
+  int64_t dy_row = 0, dy_step = 0;
+  const int32_t* rotation = nullptr;
+  Prefetch* ahead = nullptr;  // a share for each row
+};
+void rotate_gradient_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer
 // from `buffer` on.

@@ -26,6 +26,8 @@ void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
   for_each_unit(plan, [&](const Unit& unit, int64_t place) { plan.unpack_gradient(unit, sums + place, dw); });
 }
 
+namespace {
+
 void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* packed,
                         float* y, int64_t y_step, const TapPointers& pointers) {
   const Unit& unit = plan.units[u];
@@ -69,6 +71,13 @@ void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, 
   }
 }
 
+// The input rows under the output rows [out_row, out_row + count).
+void find_rows(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, int64_t count, ExpandedRows& rows,
+               const float** x) {
+  const int64_t first = plan.first_in_row(out_row);
+  for (int64_t i = 0; i < count + 2; ++i) x[i] = rows.row_or_padding(unit, first + i);
+}
+
 void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* dy,
                            int64_t dy_step, float* sums, const TapPointers& pointers) {
   const Unit& unit = plan.units[u];
@@ -105,6 +114,77 @@ void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_ro
                          .dy = dy + unit.channel,
                          .dy_step = dy_step});
   }
+}
+
+}  // namespace
+
+int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
+  constexpr int64_t kMostOutputs = 8;  // that a block of rotate_3x3() has
+  const int64_t units = static_cast<int64_t>(plan.units.size());
+  return plan.rotates_3x3() ? units * rows * ((plan.out_columns + kMostOutputs - 1) / kMostOutputs) : units * rows;
+}
+
+int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
+  return static_cast<int64_t>(plan.units.size()) * rows;
+}
+
+void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
+                         const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
+  const int64_t y_row = plan.out_columns * y_step;
+  if (!plan.rotates_3x3()) {
+    for (int64_t r = 0; r < count; ++r) {
+      ahead.share();
+      correlate_unit_row(plan, u, out_row + r, rows, packed, y + r * y_row, y_step, pointers);
+    }
+    return;
+  }
+  const Unit& unit = plan.units[u];
+  find_rows(plan, unit, out_row, count, rows, pointers.x);
+  packed += static_cast<int64_t>(u) * plan.unit_weights();
+  Rotate3x3 task{.M = plan.inputs,
+                 .rows = count,
+                 .x = pointers.x,
+                 .pixel = plan.column,
+                 .count = plan.out_columns,
+                 .y = y + unit.channel,
+                 .y_row = y_row,
+                 .y_step = y_step,
+                 .active = unit.active,
+                 .rotation = plan.rotation.data(),
+                 .ahead = &ahead};
+  for (int64_t i = 0; i < 3; ++i) {
+    const int64_t kernel_row = plan.direction == Direction::kForward ? i : 2 - i;
+    task.w[i] = packed + kernel_row * 3 * plan.inputs * plan.lanes;
+  }
+  rotate_3x3(task);
+}
+
+void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
+                            const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers,
+                            Prefetch& ahead) {
+  const int64_t dy_row = plan.out_columns * dy_step;
+  if (!plan.rotates_3x3()) {
+    for (int64_t r = 0; r < count; ++r) {
+      ahead.share();
+      add_unit_gradient_row(plan, u, out_row + r, rows, dy + r * dy_row, dy_step, sums, pointers);
+    }
+    return;
+  }
+  const Unit& unit = plan.units[u];
+  find_rows(plan, unit, out_row, count, rows, pointers.x);
+  sums += static_cast<int64_t>(u) * plan.unit_weights();
+  RotateGradient3x3 task{.M = plan.inputs,
+                         .rows = count,
+                         .x = pointers.x,
+                         .pixel = plan.column,
+                         .count = plan.out_columns,
+                         .dy = dy + unit.channel,
+                         .dy_row = dy_row,
+                         .dy_step = dy_step,
+                         .rotation = plan.inverse_rotation.data(),
+                         .ahead = &ahead};
+  for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
+  rotate_gradient_3x3(task);
 }
 
 }  // namespace igcnet

@@ -1,4 +1,4 @@
-// One row of one unit of a primary convolution, in the way that its plan has chosen, and the packing of its weights.
+// Rows of one unit of a primary convolution, in the way that its plan has chosen, and the packing of its weights.
 // Checked through conv2d and igc_block.
 #pragma once
 
@@ -10,13 +10,13 @@
 
 namespace igcnet {
 
-// Room for the pointers of the loops, one for each kernel row.
+// Room for the pointers of the loops, one for each kernel row or for each input row.
 struct TapPointers {
   const float **x, **phase_x, **phase_w;
   float** dw;
 
-  TapPointers(int64_t kernel_rows, ThreadBuffer& memory)
-      : x(memory.array<const float*>(kernel_rows)),
+  TapPointers(int64_t kernel_rows, int64_t most_output_rows, ThreadBuffer& memory)
+      : x(memory.array<const float*>(kernel_rows + most_output_rows - 1)),
         phase_x(memory.array<const float*>(kernel_rows)),
         phase_w(memory.array<const float*>(kernel_rows)),
         dw(memory.array<float*>(kernel_rows)) {}
@@ -27,13 +27,18 @@ void pack_units(const CorrelationPlan& plan, const float* w, float* packed);
 // Puts the gradients of all units where dw has them, likewise.
 void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw);
 
-// Output row `out_row` of unit u. y is the row's first pixel, with y_step floats from pixel to pixel.
-void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* packed,
-                        float* y, int64_t y_step, const TapPointers& pointers);
+// How often the functions below ask for a share for `rows` output rows of all units, at least.
+int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows);
+int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows);
 
-// Adds the weight gradient of output row `out_row` of unit u to `sums`, which are in the order of the packed weights.
-// dy is the row's first pixel, with dy_step floats from pixel to pixel.
-void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* dy,
-                           int64_t dy_step, float* sums, const TapPointers& pointers);
+// Output rows [out_row, out_row + count) of unit u. y is the first pixel of the first row, with y_step floats from
+// pixel to pixel and rows one behind the other.
+void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
+                         const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead);
+
+// Adds the weight gradients of these rows to `sums`, which are in the order of the packed weights. dy likewise.
+void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
+                            const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers,
+                            Prefetch& ahead);
 
 }  // namespace igcnet

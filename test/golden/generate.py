@@ -2,7 +2,7 @@
 with this project's own.
 
     pip install torch==2.13.0 numpy      # any CPU build
-    python test/golden/generate.py       # half a minute; on one machine the files are the same at every run
+    python test/golden/generate.py       # some minutes; on one machine the files are the same at every run
 
 1. The twins of twin.py are held against every row of counts.json (parameters and multiply-adds of the papers'
    networks), so that a twin with a wrong structure writes nothing.
@@ -46,7 +46,7 @@ NETWORKS = {
     "resnet-igc": ("resnet_igc", {**IGC, "quirk": True}),
     "resnet-igc-consistent": ("resnet_igc", {**IGC, "quirk": False}),
 }
-SEEDS = {"plain": 9, "plain-igc": 15, "resnet": 3, "resnet-igc": 16, "resnet-igc-consistent": 2}
+SEEDS = {"plain": 9, "plain-igc": 0, "resnet": 3, "resnet-igc": 0, "resnet-igc-consistent": 2}
 MAX_FLOAT32_DEVIATION = 2e-5  # of any tensor, relative to its largest element
 
 
@@ -162,7 +162,7 @@ def run(network, options, seed):
     targets = torch.from_numpy(labels).long()
     exact = train(copy.deepcopy(net), images, targets)
     worst = 0.0
-    for trial in range(6):
+    for trial in range(40):
         torch.manual_seed(trial)
         single = copy.deepcopy(net).float()
         x = images.float()
