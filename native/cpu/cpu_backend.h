@@ -92,7 +92,8 @@ class CpuBackend : public Backend {
   GroupConvScratch group_;                   // of the grouped convolutions and igc_block
   Scratch partial_, counts_, coefficients_;  // sums over chunks and their rows; what a norm needs of each channel
   Scratch norm_sums_;                        // sums over all rows, in double
-  Scratch permuted_, permuted_dy_, z_;       // intermediate tensors of an igc_block with K != L*M
+  Scratch ordered_weights_;                  // of an igc_block with K = f*L*M, and their gradients
+  Scratch permuted_, permuted_dy_, z_;       // intermediate tensors of an igc_block that is composed
   Scratch applied_x_, true_dy_;              // its x and dy behind their norms
   Scratch unwanted_;                         // weight gradients that were not asked for
 };

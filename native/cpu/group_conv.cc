@@ -36,7 +36,7 @@ GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
       dx_chunk_rows_(count_chunk_rows(sizes.W)),
       ring_(forward_.most_rows_under(chunk_rows_)),
       dz_ring_(backward_.most_rows_under(dx_chunk_rows_)) {
-  if (secondary_partitions > 0) secondary_.emplace(sizes.G, secondary_partitions);
+  if (secondary_partitions > 0) secondary_.emplace(sizes.K / secondary_partitions, secondary_partitions);
 }
 
 const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_partitions) {

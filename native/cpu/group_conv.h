@@ -53,7 +53,7 @@ struct GroupConvBackward {
 
 class GroupConv {
  public:
-  // secondary_partitions M: K = G*M. 0: no secondary convolution.
+  // secondary_partitions M: of a secondary convolution whose channels are l*M + m, l < K/M. 0: without one.
   GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions);
 
   void forward(const GroupConvForward& task, GroupConvScratch& scratch) const;

@@ -1,7 +1,12 @@
-// igc_block: one piece of work (group_conv.h) when K = L*M and both permutations cancel; composed of conv2d and reorder
-// otherwise (QUIRK: the authors' resnet_igc blocks where the width changes). Checked against `reference`, which always
-// composes.
+// igc_block: one piece of work (group_conv.h) when K is a multiple f*L*M of both partitions; composed of conv2d and
+// reorder otherwise. When f = 1 both permutations cancel. When f > 1 (QUIRK: the authors' resnet_igc blocks where the
+// width changes) they do not, but with the channels of each primary group in another order, z'[l*fM + e*M + m] =
+// z[l*fM + m*f + e], e < f, the block is one with f*L primary partitions in the secondary convolution's eyes:
+//   y[r*M + m] = sum over l, e of ws[m*fL + r, e*L + l] * z'[(l*f + e)*M + m]
+// so its weights are put in that order, and their gradients back. Checked against `reference`, which always composes.
 #include "core/igc_block.h"
+
+#include <algorithm>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
@@ -18,9 +23,57 @@ Output temporary(Scratch& scratch, const Shape& shape) {
 
 float* floats(const Output& tensor) { return tensor.data == nullptr ? nullptr : tensor.as<float>(); }
 
-// Whether group_conv.h takes it: both permutations cancel, and there is something to compute.
-bool interleaved(const IgcBlockParams& p, const Conv2dSizes& z) {
-  return z.K == p.primary_partitions * p.secondary_partitions && z.N > 0;
+// f for those that group_conv.h takes, else 0.
+int64_t width_factor(const IgcBlockParams& p, const Conv2dSizes& z) {
+  const int64_t partitions = p.primary_partitions * p.secondary_partitions;
+  return z.N > 0 && z.K % partitions == 0 ? z.K / partitions : 0;
+}
+
+// Calls body(place in the order of igc_block, place in the order of group_conv.h) for runs of floats.
+struct WeightOrder {
+  int64_t L, M, f, K, primary_row;
+
+  template <class Body>
+  void for_each_primary_row(const Body& body) const {
+    for (int64_t l = 0; l < L; ++l) {
+      for (int64_t e = 0; e < f; ++e) {
+        for (int64_t m = 0; m < M; ++m)
+          body((l * f * M + m * f + e) * primary_row, ((l * f + e) * M + m) * primary_row);
+      }
+    }
+  }
+
+  template <class Body>
+  void for_each_secondary_weight(const Body& body) const {
+    for (int64_t row = 0; row < K * f * L; row += f * L) {
+      for (int64_t l = 0; l < L; ++l) {
+        for (int64_t e = 0; e < f; ++e) body(row + e * L + l, row + l * f + e);
+      }
+    }
+  }
+
+  void put(const float* primary, const float* secondary, float* ordered_primary, float* ordered_secondary) const {
+    for_each_primary_row(
+        [&](int64_t from, int64_t to) { std::copy_n(primary + from, primary_row, ordered_primary + to); });
+    for_each_secondary_weight([&](int64_t from, int64_t to) { ordered_secondary[to] = secondary[from]; });
+  }
+
+  void put_back(const float* ordered_primary, const float* ordered_secondary, float* primary, float* secondary) const {
+    if (primary != nullptr) {
+      for_each_primary_row(
+          [&](int64_t to, int64_t from) { std::copy_n(ordered_primary + from, primary_row, primary + to); });
+    }
+    if (secondary != nullptr) {
+      for_each_secondary_weight([&](int64_t to, int64_t from) { secondary[to] = ordered_secondary[from]; });
+    }
+  }
+
+  int64_t primary_floats() const { return K * primary_row; }
+  int64_t secondary_floats() const { return K * f * L; }
+};
+
+WeightOrder weight_order(const IgcBlockParams& p, const Conv2dSizes& z, int64_t f) {
+  return {p.primary_partitions, p.secondary_partitions, f, z.K, z.R * z.S * z.C / z.G};
 }
 
 }  // namespace
@@ -29,13 +82,21 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
                                    const Input& primary_weight, const Input& secondary_weight, const Output& y,
                                    const BatchStatistics* y_statistics) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
-  if (!interleaved(p, z)) {
+  const int64_t f = width_factor(p, z);
+  if (f == 0) {
     return igc_block_composed_forward(p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
   }
   GroupConvForward task{.x = x.as<float>(),
                         .primary_weight = primary_weight.as<float>(),
                         .secondary_weight = secondary_weight.as<float>(),
                         .y = y.as<float>()};
+  if (f > 1) {
+    const WeightOrder order = weight_order(p, z, f);
+    float* room = ordered_weights_.take<float>(static_cast<size_t>(order.primary_floats() + order.secondary_floats()));
+    order.put(task.primary_weight, task.secondary_weight, room, room + order.primary_floats());
+    task.primary_weight = room;
+    task.secondary_weight = room + order.primary_floats();
+  }
   if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(z.C)));
   if (y_statistics != nullptr) {
     task.mean = y_statistics->mean.as<float>();
@@ -49,7 +110,8 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
                                     const Input& secondary_weight, const Output& dx, const Output& primary_dw,
                                     const Output& secondary_dw, const NormWeights* x_norm_gradients) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
-  if (!interleaved(p, z)) {
+  const int64_t f = width_factor(p, z);
+  if (f == 0) {
     return igc_block_composed_backward(p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx, primary_dw,
                                        secondary_dw, x_norm_gradients);
   }
@@ -60,12 +122,23 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
                          .dx = floats(dx),
                          .primary_dw = floats(primary_dw),
                          .secondary_dw = floats(secondary_dw)};
+  const WeightOrder order = weight_order(p, z, f);
+  if (f > 1) {
+    const int64_t primary = order.primary_floats(), both = primary + order.secondary_floats();
+    float* ordered = ordered_weights_.take<float>(static_cast<size_t>(2 * both));
+    order.put(task.primary_weight, task.secondary_weight, ordered, ordered + primary);
+    task.primary_weight = ordered;
+    task.secondary_weight = ordered + primary;
+    if (task.primary_dw != nullptr) task.primary_dw = ordered + both;
+    if (task.secondary_dw != nullptr) task.secondary_dw = ordered + both + primary;
+  }
   float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
   if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
   if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
   const bool sums = x_norm != nullptr && task.dx != nullptr;
   if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
   plans_.of(z, p.secondary_partitions).backward(task, group_);
+  if (f > 1) order.put_back(task.primary_dw, task.secondary_dw, floats(primary_dw), floats(secondary_dw));
   if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
 }
 
