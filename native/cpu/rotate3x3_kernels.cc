@@ -126,44 +126,40 @@ void Rotate3x3Kernel(const Rotate3x3& task) {
   rotate_any_3x3(task, std::make_integer_sequence<int, std::max(kLanes - 1, 1)>());
 }
 
+// Column `column` of kRows input rows; that of column c is kept at c % 3.
+template <int kRows>
+HWY_INLINE void load_column(const float* const* x, int64_t at, int column, V* value) {
+#pragma GCC unroll 3
+  for (int r = 0; r < kRows; ++r) value[r * 3 + column] = load_once(x[r] + at);
+}
+
+// What an output adds whose first input column is kept at kColumn and whose last one is x[..][at].
+template <int kRows, int kTurns, int kColumn, class Turn>
+HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, const Turn* turn, V* value, V* sum) {
+  load_column<kRows>(x, at, (kColumn + 2) % 3, value);
+  const V straight = hn::LoadU(D(), dy);
+  V gradient[kTurns];
+#pragma GCC unroll 4
+  for (int j = 0; j < kTurns; ++j) gradient[j] = hn::TableLookupLanes(straight, turn[j]);
+#pragma GCC unroll 9
+  for (int tap = 0; tap < kRows * 3; ++tap) {
+    const V input = value[tap / 3 * 3 + (kColumn + tap) % 3];
+#pragma GCC unroll 4
+    for (int j = 0; j < kTurns; ++j) sum[tap * kTurns + j] = hn::MulAdd(gradient[j], input, sum[tap * kTurns + j]);
+  }
+}
+
 // The gradients of kRows kernel rows, of three columns each, for the kTurns turns from j0 on stay in registers over all
 // rows of the task; so do the inputs of the last columns. They start at 0 and are added to dw once, so the long sum
 // over the batch is a sum of short ones, which rounds less.
 template <int kRows, int kTurns>
-struct GradientWindow {
-  V sum[kRows * 3 * kTurns];
-  V value[kRows * 3];  // column c is at c % 3
-  decltype(hn::SetTableIndices(D(), static_cast<const int32_t*>(nullptr))) turn[kTurns];
-
-  HWY_INLINE void load(int column, const float* const* x, int64_t at) {
-#pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) value[r * 3 + column] = load_once(x[r] + at);
-  }
-
-  // An output whose first input column is at kColumn.
-  template <int kColumn>
-  HWY_INLINE void add(const float* dy, const float* const* x, int64_t at) {
-    load((kColumn + 2) % 3, x, at);
-    const V straight = hn::LoadU(D(), dy);
-    V gradient[kTurns];
-#pragma GCC unroll 4
-    for (int j = 0; j < kTurns; ++j) gradient[j] = hn::TableLookupLanes(straight, turn[j]);
-#pragma GCC unroll 9
-    for (int tap = 0; tap < kRows * 3; ++tap) {
-      const V input = value[tap / 3 * 3 + (kColumn + tap) % 3];
-#pragma GCC unroll 4
-      for (int j = 0; j < kTurns; ++j) sum[tap * kTurns + j] = hn::MulAdd(gradient[j], input, sum[tap * kTurns + j]);
-    }
-  }
-};
-
-template <int kRows, int kTurns>
 HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, int64_t r0, int64_t j0) {
-  GradientWindow<kRows, kTurns> window;
+  V sum[kRows * 3 * kTurns], value[kRows * 3];
 #pragma GCC unroll 32
-  for (int i = 0; i < kRows * 3 * kTurns; ++i) window.sum[i] = hn::Zero(D());
+  for (int i = 0; i < kRows * 3 * kTurns; ++i) sum[i] = hn::Zero(D());
+  decltype(hn::SetTableIndices(D(), task.rotation)) turn[kTurns];
 #pragma GCC unroll 4
-  for (int j = 0; j < kTurns; ++j) window.turn[j] = hn::SetTableIndices(D(), task.rotation + (j0 + j) * kLanes);
+  for (int j = 0; j < kTurns; ++j) turn[j] = hn::SetTableIndices(D(), task.rotation + (j0 + j) * kLanes);
   const int64_t pixel = task.pixel, dy_step = task.dy_step;
   for (int64_t row = 0; row < task.rows; ++row) {
     if (task.ahead != nullptr) task.ahead->share();
@@ -171,16 +167,16 @@ HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, int64_t r0,
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) x[r] = task.x[row + r0 + r];
     const float* HWY_RESTRICT dy = task.dy + row * task.dy_row;
-    window.load(0, x, 0);
-    window.load(1, x, pixel);
+    load_column<kRows>(x, 0, 0, value);
+    load_column<kRows>(x, pixel, 1, value);
     int64_t at = 2 * pixel, t = task.count;
     for (; t >= 3; t -= 3, at += 3 * pixel, dy += 3 * dy_step) {
-      window.template add<0>(dy, x, at);
-      window.template add<1>(dy + dy_step, x, at + pixel);
-      window.template add<2>(dy + 2 * dy_step, x, at + 2 * pixel);
+      add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
+      add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
+      add_output<kRows, kTurns, 2>(dy + 2 * dy_step, x, at + 2 * pixel, turn, value, sum);
     }
-    if (t > 0) window.template add<0>(dy, x, at);
-    if (t > 1) window.template add<1>(dy + dy_step, x, at + pixel);
+    if (t > 0) add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
+    if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
   }
 #pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) {
@@ -190,7 +186,7 @@ HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, int64_t r0,
 #pragma GCC unroll 4
       for (int j = 0; j < kTurns; ++j) {
         float* place = dw + (s * task.M + j) * kLanes;
-        hn::Store(hn::Add(hn::Load(D(), place), window.sum[(r * 3 + s) * kTurns + j]), D(), place);
+        hn::Store(hn::Add(hn::Load(D(), place), sum[(r * 3 + s) * kTurns + j]), D(), place);
       }
     }
   }
