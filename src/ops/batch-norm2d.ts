@@ -105,15 +105,16 @@ function recordNorm<S extends Shape, D extends FloatDType>(
     const { gamma, beta } = summed
       ? { gamma: share(summed.dgamma), beta: share(summed.dbeta) }
       : native.batchNorm2dBackwardWeight(plain, x, rows, { relu })
-    const parts = () => ({
-      dy: share(plain),
-      x: share(x),
-      norm: { rows: share(rows), relu },
-      dgamma: share(gamma),
-      dbeta: share(beta),
-      training,
-    })
-    const dx = needs[0] ? new NormGradient(parts()) : undefined
+    const dx = needs[0]
+      ? new NormGradient({
+          dy: share(plain),
+          x: share(x),
+          norm: { rows: share(rows), relu },
+          dgamma: share(gamma),
+          dbeta: share(beta),
+          training,
+        })
+      : undefined
     if (!needs[1]) native.tensorDispose(gamma)
     if (!needs[2]) native.tensorDispose(beta)
     return [dx, needs[1] ? gamma : undefined, needs[2] ? beta : undefined]
