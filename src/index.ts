@@ -2,7 +2,7 @@
  * igcnet: train interleaved group convolution networks from Node.
  *
  * Tensors and autograd at the top level; layers in `nn`, optimisers in `optim`, the papers' networks in `models`, data
- * sets in `data`, devices in `device`, training runs in `train`.
+ * sets in `data`, devices in `device`, training runs in `train`, the papers' theory in `theory`.
  */
 export { noGrad } from './autograd.ts'
 export * as data from './data/index.ts'
@@ -27,4 +27,5 @@ export {
   tensor,
   zeros,
 } from './tensor.ts'
+export * as theory from './theory/index.ts'
 export * as train from './train/index.ts'

@@ -42,6 +42,7 @@ it('exports these names', () => {
     'scope',
     'softmax',
     'tensor',
+    'theory',
     'tidy',
     'train',
     'zeros',
