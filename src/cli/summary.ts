@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander'
 import type { NamedOptions } from '../models/index.ts'
-import type { Summary } from '../train/index.ts'
+import type { Summary, SummaryRow } from '../train/index.ts'
 import { checkedUsage } from './failure.ts'
 import { addNetworkOptions, checkConsistent, type NetworkChoice } from './network-options.ts'
 import { formatTable, withCommas } from './table.ts'
@@ -52,24 +52,23 @@ export function totalsOf(summary: Summary): Omit<Summary, 'rows'> {
   return { parameters, convParameters, bnParameters, linearParameters, macs }
 }
 
-function summaryText(summary: Summary): string {
-  const rows = summary.rows.map(row => [
+/** The layers of a network as text in columns. */
+export function layerTable(layers: readonly SummaryRow[]): string {
+  const rows = layers.map(row => [
     row.name,
     row.type,
     row.output.slice(1).join('x'),
     withCommas(row.parameters),
     withCommas(row.multiplyAdds),
   ])
-  const table = formatTable(['layer', 'type', 'output', 'parameters', 'multiply-adds'], rows, [
-    false,
-    false,
-    true,
-    true,
-    true,
-  ])
+  const head = ['layer', 'type', 'output', 'parameters', 'multiply-adds']
+  return formatTable(head, rows, [false, false, true, true, true])
+}
+
+function summaryText(summary: Summary): string {
   const count = (name: string, value: number) => `${name.padEnd(24)}${withCommas(value).padStart(15)}\n`
   return (
-    `${table}\n` +
+    `${layerTable(summary.rows)}\n` +
     count('convolution parameters', summary.convParameters) +
     count('batch norm parameters', summary.bnParameters) +
     count('linear parameters', summary.linearParameters) +

@@ -13,7 +13,10 @@ const whole = (option: string, range: string, text: string) =>
 const wrong: [string, string][] = [
   ['trian', 'unknown command "trian": did you mean train?'],
   ['sumary', 'unknown command "sumary": did you mean summary?'],
-  ['frobnicate', 'unknown command "frobnicate": expected one of train, evaluate, summary, bench, doctor, help'],
+  [
+    'frobnicate',
+    'unknown command "frobnicate": expected one of train, evaluate, summary, reproduce, bench, doctor, help',
+  ],
   ['help trian', 'unknown command "trian": did you mean train?'],
   ['--verson', 'unknown option --verson: did you mean --version?'],
   ['train --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
@@ -66,6 +69,11 @@ const wrong: [string, string][] = [
   ['train --model-prefix a --load-epoch 1 --resume a', '--load-epoch: expected only one of --load-epoch and --resume'],
   ['train --data-dir x', '--data-dir: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
   ['train --download', '--download: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
+  ['reproduce cuonts', 'unknown command "cuonts": did you mean counts?'],
+  ['reproduce counts --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
+  ['reproduce counts --frobnicate', 'unknown option --frobnicate: `igcnet reproduce counts --help` lists the options'],
+  ['reproduce counts plain', 'reproduce counts: expected options only but received "plain"'],
+  ['reproduce counts --network', 'reproduce counts: expected a value after --network <name>'],
   ['bench --depht 20', 'unknown option --depht: did you mean --depth?'],
   ['bench --samples 0', whole('--samples', 'from 1 to 100000', '0')],
   ['bench --sample-ms fast', whole('--sample-ms', 'from 1 to 600000', 'fast')],
@@ -101,6 +109,7 @@ describe('help', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     for (const command of ['train', 'evaluate', 'summary', 'bench', 'doctor'])
       expect(stdout).toContain(`  ${command} [options] `)
+    expect(stdout).toMatch(/^ {2}reproduce {2,}\S/m)
     expect((await igcnet('--help')).stdout).toBe(stdout)
     expect((await igcnet('help')).stdout).toBe(stdout)
   })

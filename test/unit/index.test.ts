@@ -39,6 +39,7 @@ it('exports these names', () => {
     'optim',
     'relu',
     'reorder',
+    'reproduce',
     'scope',
     'softmax',
     'tensor',
