@@ -5,7 +5,7 @@
 import { realpathSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type BenchReport, networkTitle } from '../src/cli/bench.ts'
-import { withCommas } from '../src/cli/table.ts'
+import { markdownTable, withCommas } from '../src/table.ts'
 import type { KernelResult } from './kernels/measure.ts'
 import { timeAMultiplyAdd } from './multiply-add.ts'
 import { type BenchmarkName, type Origin, readResults, type Stored } from './results.ts'
@@ -62,12 +62,6 @@ function originText({ machine, versions, commit, date, threads }: Origin): strin
     `*${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}; ${threads} threads, ${simd}; ` +
     `Node ${node.replace(/^v/, '')}, oneDNN ${onednn ?? 'none'}${others.join('')}; commit ${commit ?? 'unknown'}, ${date}.*`
   )
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
-  const rule = `|${head.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}\n`
-  return [line(head), rule, ...rows.map(line)].join('')
 }
 
 const milliseconds = (ms: number) => (ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3))
