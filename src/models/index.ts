@@ -2,11 +2,18 @@
 import type { Module } from '../nn/index.ts'
 import type { Images } from '../ops/index.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
-import type { CommonOptions, NetworkSizes } from './options.ts'
+import { igcv2, igcv2MobileNet, resnetIgcv2 } from './igcv2.ts'
+import { igcv3D } from './igcv3.ts'
+import { type CommonOptions, checkCount, type NetworkSizes } from './options.ts'
 import { plain, plainIgc } from './plain.ts'
 import { resnet, resnetIgc } from './resnet.ts'
+import { resnetIgcImgnetD18, resnetImgnetD18 } from './resnet-imgnet.ts'
+import { resnetSumfusion, sumfusion } from './sumfusion.ts'
 import { entryOf, type NetworkEntry, type NetworkName, networkNames, type networkTable, sizesOf } from './table.ts'
+import { resnetXception, xception } from './xception.ts'
 
+export { Igcv2MobileNet, igcv2, igcv2MobileNet, resnetIgcv2 } from './igcv2.ts'
+export { Igcv3D, igcv3D } from './igcv3.ts'
 export type {
   CommonOptions,
   Frame,
@@ -18,7 +25,10 @@ export type {
 } from './options.ts'
 export { Plain, plain, plainIgc } from './plain.ts'
 export { ResNet, resnet, resnetIgc } from './resnet.ts'
+export { ResNetImageNet, resnetIgcImgnetD18, resnetImgnetD18 } from './resnet-imgnet.ts'
+export { resnetSumfusion, sumfusion } from './sumfusion.ts'
 export type { NetworkEntry, NetworkName } from './table.ts'
+export { resnetXception, xception } from './xception.ts'
 
 /** Any network of this folder: images to logits. */
 export type Network = Module<Images, Tensor<readonly [number, number], FloatDType>>
@@ -32,15 +42,36 @@ export type NamedOptions<N extends NetworkName = NetworkName> = CommonOptions & 
 type Complete = CommonOptions & NetworkSizes
 
 /** L and M as on the authors' command line, where the regular networks have the width L*M. */
-function regular({ primaryPartitions, secondaryPartitions, ...options }: Complete) {
+function regular({ primaryPartitions, secondaryPartitions = 1, ...options }: Complete) {
+  checkCount('primaryPartitions', primaryPartitions)
+  checkCount('secondaryPartitions', secondaryPartitions)
   return { ...options, width: primaryPartitions * secondaryPartitions }
 }
+
+const imageNetRegular = (options: Complete) => resnetImgnetD18(regular(options))
 
 const builders: Record<NetworkName, (options: Complete) => Network> = {
   plain: options => plain(regular(options)),
   plain_igc: plainIgc,
   resnet: options => resnet(regular(options)),
   resnet_igc: resnetIgc,
+  sumfusion,
+  resnet_sumfusion: resnetSumfusion,
+  xception,
+  resnet_xception: resnetXception,
+  resnet_imgnet_d18: imageNetRegular,
+  resnet_imgnet_d18_w64: imageNetRegular,
+  resnet_imgnet_d18_w69: imageNetRegular,
+  resnet_igc_imgnet_d18: resnetIgcImgnetD18,
+  resnet_igc_imgnet_d18_l4m32: resnetIgcImgnetD18,
+  resnet_igc_imgnet_d18_l16m16: resnetIgcImgnetD18,
+  resnet_igc_imgnet_d18_l100m2: resnetIgcImgnetD18,
+  igcv2,
+  resnet_igcv2: resnetIgcv2,
+  igcv2_mobilenet: igcv2MobileNet,
+  'igcv2_mobilenet_0.5': igcv2MobileNet,
+  'igcv2_mobilenet_0.25': igcv2MobileNet,
+  igcv3_d: igcv3D,
 }
 
 /** A network that can be made: its entry in the table, and the function that makes it. */

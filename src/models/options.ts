@@ -57,10 +57,29 @@ export interface NetworkSizes {
   permutations: number
   /** Default where it is taken: imagenet. */
   frame: Frame
+  /** Share of the features in front of the last layer that is set to zero at a training step. */
+  dropout: number
 }
 
 /** Depth is the one size that is no size of a tensor, so this bound keeps a slip of the hand from filling the memory. */
 export const maximumDepth = 10_000
+
+/** Wider than any of the papers; a bound for the reason of `maximumDepth`. */
+const MAXIMUM_MULTIPLIER = 64
+
+/** @throws RangeError unless it is a number above 0 and of at most 64 */
+export function checkMultiplier(multiplier: number): void {
+  if (multiplier > 0 && multiplier <= MAXIMUM_MULTIPLIER) return
+  throw new RangeError(
+    `network: expected a number above 0 and up to ${MAXIMUM_MULTIPLIER} for multiplier but received ${multiplier}`,
+  )
+}
+
+/** @throws RangeError unless it is one of the frames */
+export function checkFrame(frame: Frame): void {
+  if (frame === 'imagenet' || frame === 'cifar') return
+  throw new RangeError(`network: expected imagenet or cifar for frame but received ${frame}`)
+}
 
 /** @throws RangeError unless the value is a whole number of 1 or more */
 export function checkCount(name: string, value: number): void {
