@@ -1,4 +1,6 @@
 /** The papers' tables and studies, computed: `import { reproduce } from 'igcnet'`. */
+
+export { COMPARED_COLUMNS, type Comparisons, compare, comparedMembers } from './compare.ts'
 export {
   type Comparison,
   type CountedRow,
@@ -7,3 +9,14 @@ export {
   countTables,
   differences,
 } from './counts.ts'
+export { networkId, parseNetwork } from './network-spec.ts'
+export {
+  PARTITION_COLUMNS,
+  type PartitionRow,
+  type PartitionStudy,
+  type PartitionStudyOptions,
+  partitionMembers,
+  partitions,
+} from './partitions.ts'
+export type { Member, MemberResult, StudyOptions } from './study.ts'
+export type { Column } from './study-files.ts'

@@ -3,20 +3,32 @@
  * are computed from. Checked in test/theory/composite-kernel.test.ts.
  */
 import { UnsupportedError } from '../errors.ts'
+import { Igcv2Block, PointwiseChain } from '../models/igcv2.ts'
 import { Conv2d, ConvBlock, InterleavedGroupConv2d, type Module } from '../nn/index.ts'
 import type { Pattern } from './sparse-pattern.ts'
 
 /** A convolution, or Reorder(factor). */
-export type LinearStep = { kind: 'convolution'; convolution: Conv2d } | { kind: 'reorder'; factor: number }
+export type LinearStep = ConvolutionStep | { kind: 'reorder'; factor: number }
+type ConvolutionStep = { kind: 'convolution'; convolution: Conv2d }
 
 /**
  * The steps of a layer in order: of a Conv2d or ConvBlock one convolution, of an IGC layer or block its two convolutions
- * with a Reorder behind each.
+ * with a Reorder behind each, of an IGCV2 block its convolutions with a Reorder between the pointwise ones.
  * @throws UnsupportedError for other layers
  */
 export function linearChain(layer: Module): LinearStep[] {
   if (layer instanceof Conv2d) return [{ kind: 'convolution', convolution: layer as Conv2d }]
   if (layer instanceof ConvBlock) return linearChain(layer.conv)
+  if (layer instanceof Igcv2Block) return [...linearChain(layer.spatial), ...linearChain(layer.pointwise)]
+  if (layer instanceof PointwiseChain) {
+    const { layers, groupChannels } = layer
+    return layers.flatMap((pointwise, i) => {
+      const steps = linearChain(pointwise)
+      const { weight, groups } = (steps[0] as ConvolutionStep).convolution
+      const factor = (weight.shape[3] * groups) / groupChannels
+      return i === 0 ? steps : [{ kind: 'reorder', factor }, ...steps]
+    })
+  }
   if (layer instanceof InterleavedGroupConv2d) {
     const { primary, secondary, primaryPartitions, secondaryPartitions } = layer
     return [
@@ -27,7 +39,7 @@ export function linearChain(layer: Module): LinearStep[] {
     ]
   }
   throw new UnsupportedError(
-    `linearChain: expected a Conv2d, ConvBlock, InterleavedGroupConv2d or IgcBlock but received a ${layer?.constructor?.name}`,
+    `linearChain: expected a convolution, an IGC layer or an IGCV2 block but received a ${layer?.constructor?.name}`,
   )
 }
 

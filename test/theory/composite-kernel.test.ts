@@ -1,6 +1,7 @@
 /** A block equals the dense convolution with its composite kernel; its special cases are what the papers say. */
 import { describe, expect, it, test } from 'vitest'
-import { conv2d, Generator, nn, type Tensor, theory } from '../../src/index.ts'
+import { conv2d, Generator, nn, relu, type Tensor, tensor, theory } from '../../src/index.ts'
+import { Igcv2Block } from '../../src/models/igcv2.ts'
 import { relativeError } from '../../src/train/benchmark.ts'
 
 const { compositeKernel } = theory
@@ -60,11 +61,32 @@ test('a grouped convolution is a dense one with zeros', () => {
   expect(kernel.dataSync().filter(value => value === 0)).toHaveLength((4 * 9 * 6) / 2)
 })
 
+describe('an IGCV2 block', () => {
+  it.each([
+    { inChannels: 16, outChannels: 16, groupChannels: 4 },
+    { inChannels: 8, outChannels: 16, groupChannels: 4, stride: 2 },
+    { inChannels: 12, outChannels: 12, groupChannels: 2 },
+  ])('%o', options => {
+    const block = new Igcv2Block({ ...options, ...place, generator: new Generator(3) })
+    const kernel = compositeKernel(block)
+    const x = random([2, 7, 6, options.inChannels])
+    const { stride } = block.spatial
+    // In front of the batch norm: what the block gives when that is the identity.
+    const { layers } = block.pointwise
+    const { bn } = layers.at(-1) as nn.ConvBlock
+    bn.runningVar.assign(
+      tensor(new Float64Array(options.outChannels).fill(1 - bn.epsilon), [options.outChannels], place),
+    )
+    expectEqual(relu(conv2d(x, kernel, { stride, padding: 1 })), block.eval().forward(x))
+    expect(kernel.dataSync().every(value => value !== 0)).toBe(true)
+  })
+})
+
 test('other layers are refused', () => {
   expect(() => compositeKernel(new nn.AvgPool2d({ kernel: 2 }))).toThrow(
     expect.objectContaining({
       name: 'UnsupportedError',
-      message: 'linearChain: expected a Conv2d, ConvBlock, InterleavedGroupConv2d or IgcBlock but received a AvgPool2d',
+      message: 'linearChain: expected a convolution, an IGC layer or an IGCV2 block but received a AvgPool2d',
     }),
   )
 })

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it, test } from 'vitest'
 import { conv2d, nn, reorder, tensor, theory } from '../../src/index.ts'
+import { Igcv2Block, pointwiseDepth } from '../../src/models/igcv2.ts'
 import type { Pattern } from '../../src/theory/index.ts'
 
 const { countPaths, density, igcPattern, igcv2Pattern, isComplementary, isDense, patternOf, pointwiseLayers } = theory
@@ -113,6 +114,18 @@ describe('paths', () => {
   })
 })
 
+test('the blocks of the IGCV2 networks have the pattern, the depth and the weights of the paper', () => {
+  for (const channels of [64, 128, 256, 416]) {
+    const block = new Igcv2Block({ inChannels: channels, outChannels: channels, groupChannels: 8 })
+    expect(patternOf(block)).toEqual(igcv2Pattern(channels))
+    const depth = pointwiseLayers(channels, 8)
+    expect(pointwiseDepth(channels, 8)).toBe(depth)
+    const weights = Object.entries(block.state()).filter(([name]) => !name.includes('bn.'))
+    const counted = weights.reduce((sum, [, { size }]) => sum + size, 0)
+    expect(counted).toBe(theory.igcv2Parameters(channels, [1, ...Array<number>(depth).fill(8)]))
+  }
+})
+
 test('the pattern of real layers', () => {
   const block = new nn.IgcBlock({ inChannels: 12, outChannels: 12, primaryPartitions: 3 })
   expect(patternOf(block)).toEqual(igcPattern(3, 4))
@@ -126,7 +139,7 @@ test('the pattern of real layers', () => {
   expect(isDense(patternOf(quirk))).toBe(true)
   expect(isComplementary(patternOf(quirk))).toBe(false)
   expect(() => patternOf(new nn.ReLU() as never)).toThrow(
-    'linearChain: expected a Conv2d, ConvBlock, InterleavedGroupConv2d or IgcBlock but received a ReLU',
+    'linearChain: expected a convolution, an IGC layer or an IGCV2 block but received a ReLU',
   )
 })
 
