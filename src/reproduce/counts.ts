@@ -3,7 +3,7 @@
  * Checked in test/reproduce/counts.test.ts.
  */
 import { create, type NamedOptions, type NetworkName } from '../models/index.ts'
-import { imageSize } from '../models/table.ts'
+import { entryOf, imageSize, networkTitle } from '../models/table.ts'
 import {
   igcv2Parameters,
   igcv2Pattern,
@@ -12,7 +12,14 @@ import {
   pointwiseLayers,
 } from '../theory/index.ts'
 import { type Summary, type SummaryRow, summarize } from '../train/index.ts'
-import { type PublishedRow, type PublishedTable, QUANTITIES, type Quantity, readPublished } from './published.ts'
+import {
+  type PublishedRow,
+  type PublishedTable,
+  QUANTITIES,
+  type Quantity,
+  readPublished,
+  type Subject,
+} from './published.ts'
 
 /** One number. */
 export interface Comparison {
@@ -48,7 +55,7 @@ export interface CountedTable {
 }
 
 export interface CountOptions {
-  /** Only rows of this network, with their layers. Default: all rows, without. */
+  /** Only rows of this network, with their layers; if there are none, its default. Default: all rows, without layers. */
   network?: NetworkName | undefined
 }
 
@@ -57,7 +64,7 @@ type Counts = Partial<Record<Quantity, number>>
 /** Counts everything that is published. Takes seconds: every network is made and run once. */
 export function countTables({ network }: CountOptions = {}): CountedTable[] {
   const { sources, tables } = readPublished()
-  return tables.flatMap(table => {
+  const counted = tables.flatMap(table => {
     const rows = table.rows.filter(row => network === undefined || ('network' in row && row.network === network))
     if (rows.length === 0) return []
     const { id, title, origin } = table
@@ -66,6 +73,21 @@ export function countTables({ network }: CountOptions = {}): CountedTable[] {
       { id, title, sources: references, origin, rows: rows.map(row => countRow(table, row, network !== undefined)) },
     ]
   })
+  return counted.length === 0 && network !== undefined ? [unpublished(network)] : counted
+}
+
+/** A network that no table has, at its default sizes. */
+function unpublished(network: NetworkName): CountedTable {
+  const { classes } = entryOf(network)
+  const { rows: layers } = summaryOf({ network, sizes: {}, classes })
+  const row = { label: networkTitle(network), network, classes, values: [], layers }
+  return {
+    id: 'unpublished',
+    title: network,
+    sources: [],
+    origin: 'No counts of this network are published.',
+    rows: [row],
+  }
 }
 
 function countRow(table: PublishedTable, row: PublishedRow, withLayers: boolean): CountedRow {
@@ -105,7 +127,7 @@ function compare(
   }
 }
 
-function summaryOf({ network, sizes, classes }: Extract<PublishedRow, { network: NetworkName }>): Summary {
+function summaryOf({ network, sizes, classes }: Extract<Subject, { network: NetworkName }>): Summary {
   const net = create(network, { ...sizes, classes } as NamedOptions)
   try {
     const size = imageSize(network, sizes)

@@ -5,6 +5,7 @@
  * section 3). Swapped partitions keep every shape right and make the product sparse: this is what shows it.
  * Checked in test/theory/sparse-pattern.test.ts.
  */
+import { pointwiseDepth } from '../models/igcv2.ts'
 import { checkWhole } from './checks.ts'
 import { reorderChannels } from './permutation.ts'
 
@@ -163,7 +164,5 @@ export function igcv2Pattern(channels: number, groupWidth = 8): Pattern {
 export function pointwiseLayers(channels: number, groupWidth: number): number {
   checkWhole('pointwiseLayers', { channels, groupWidth })
   if (groupWidth < 2) throw new RangeError(`pointwiseLayers: expected a K of 2 or more but received ${groupWidth}`)
-  let layers = 1
-  for (let reached = groupWidth; reached < channels; reached *= groupWidth) layers++
-  return layers
+  return pointwiseDepth(channels, groupWidth)
 }

@@ -34,6 +34,15 @@ test('--network: its rows, and its layers, which add up to the parameters', asyn
   expect(row?.layers?.reduce((sum, { parameters }) => sum + parameters, 0)).toBe(75_290)
 })
 
+test('--network with a network that no table has: its layers', async () => {
+  const { code, stdout, stderr } = await igcnet('reproduce', 'counts', '--network', 'xception')
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/^No counts of this network are published\.$/m)
+  expect(stdout).toMatch(/^xception, depth 20, W36, 10 classes, layer by layer$/m)
+  expect(stdout).toMatch(/^stem\.conv +Conv2d +32x32x36 +972 +995,328$/m)
+  expect(stdout).toMatch(/^0 published numbers: 0 equal/m)
+})
+
 test('without a command: the help', async () => {
   const { code, stdout, stderr } = await igcnet('reproduce')
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

@@ -64,6 +64,33 @@ test('a wrong count is seen, and a reason is given only where numbers differ', (
   }
 })
 
+test('the ImageNet graphs and IGCV3-D, to the last parameter', () => {
+  const parameters = (id: string) =>
+    table(id).rows.map(({ values }) => values.find(one => one.quantity === 'parameters'))
+  expect(parameters('imagenet').map(one => one?.computed)).toEqual([
+    11_689_512, 13_542_457, 12_251_240, 13_528_296, 8_637_900,
+  ])
+  expect(parameters('igcv3').map(one => one?.computed)).toEqual([3_491_688, 2_223_498, 2_338_788])
+})
+
+test('the reasons hold: the four stray digits as they are read, and 2.2 G without projections', () => {
+  const read = table('imagenet').rows.map(
+    ({ values }) => values.find(one => one.quantity === 'readMegaParameters')?.rounded,
+  )
+  expect(read).toEqual(['11.51', '13.33', '12.05', '13.29', undefined])
+  expect(value('imagenet', 'IGC-L16M16+Ident.', 'paperGigaMacs')).toMatchObject({
+    rounded: '2.3',
+    published: '2.2',
+    equal: false,
+  })
+  expect(value('imagenet', 'IGC-L16M16+Ident.', 'readGigaMacs')).toMatchObject({ rounded: '2.2', equal: true })
+  const { all } = differences(tables)
+  expect(all.map(({ quantity }) => quantity).sort()).toEqual([
+    ...['megaMacs', 'megaMacs', 'megaMacs', 'megaParameters', 'megaParameters', 'paperGigaMacs'],
+    ...['paperMegaParameters', 'paperMegaParameters', 'paperMegaParameters', 'paperMegaParameters'],
+  ])
+})
+
 describe('the data file', () => {
   it('names a source for every table, a quantity for every number, a note for every reason', () => {
     for (const { sources, notes = {}, rows, origin } of published.tables) {
@@ -84,6 +111,9 @@ describe('the data file', () => {
     expect(rows('partitions')).toBe(11)
     expect(rows('plain')).toBe(4 * 4 * 2)
     expect(rows('residual')).toBe(5 * 5 * 2)
+    expect(rows('imagenet')).toBe(5)
     expect(rows('igcv2-blocks')).toBe(11)
+    expect(rows('igcv2-imagenet')).toBe(3)
+    expect(rows('igcv3')).toBe(3)
   })
 })
