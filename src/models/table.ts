@@ -228,3 +228,18 @@ export function networkTitle(name: NetworkName, given: Partial<NetworkSizes> = {
   ]
   return [name, ...labels.filter(label => label)].join(', ')
 }
+
+/**
+ * One sentence where the authors' printed command builds another network than their table has: theirs for IGC-L100M2,
+ * `--network resnet_igc_imgnet_d18 --primary-partition 100`, takes their default of 4 for the secondary partition.
+ */
+export function warningOf(name: NetworkName, given: Partial<NetworkSizes>): string | undefined {
+  const { primaryPartitions, secondaryPartitions, growth = 'L' } = given
+  if (name !== 'resnet_igc_imgnet_d18' || primaryPartitions !== 100 || growth !== 'L') return undefined
+  const theirs = "the authors' script takes 4 where none is given and so builds a network of 36.9 M parameters"
+  if (secondaryPartitions === undefined)
+    return `--secondary-partition: ${theirs}; 1, here, is IGC-L100M2 of their table`
+  return secondaryPartitions === 4
+    ? `--secondary-partition: ${theirs}, as here; IGC-L100M2 of their table is 1`
+    : undefined
+}
