@@ -71,7 +71,7 @@ export class PointwiseChain extends Module {
       )
     }
     this.groupChannels = groupChannels
-    const depth = pointwiseDepth(inChannels, groupChannels)
+    const depth = pointwiseDepth(outChannels, groupChannels)
     this.layers = Array.from({ length: depth }, (_, i) => {
       const channels = i === 0 ? inChannels : outChannels
       const layer = { ...options, inChannels: channels, stride: 1, kernel: 1, groups: channels / groupChannels }
