@@ -121,7 +121,7 @@ def small_cases(rng):
 
 
 def relu6_cases(rng):
-    yield case("relu6", {}, {"x": 5 * normal(rng, 40)}, lambda x: F.relu6(x), lambda y: normal(rng, *y.shape))
+    yield case("relu6", {}, {"x": 4 * normal(rng, 40)}, lambda x: F.relu6(x), lambda y: normal(rng, *y.shape))
 
 
 def cross_entropy_cases(rng):

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Generator, models, nn, noGrad, optim, scope, tensor } from '../../src/index.ts'
 import { imageSize, networkNames, networkTitle, warningOf } from '../../src/models/table.ts'
-import { summarize } from '../../src/train/index.ts'
+import { buildNetwork, summarize, withDefaults } from '../../src/train/index.ts'
 
 const igc = { depth: 8, primaryPartitions: 2, secondaryPartitions: 2 }
 const frame = 'cifar' as const
@@ -106,6 +106,15 @@ describe.each(networkNames)('%s', name => {
     sgd.dispose()
     const after = noGrad(loss)
     expect(after.dataSync()[0]).toBeLessThan(before.dataSync()[0] as number)
+  })
+
+  it('is built by the defaults of a training run, for 32x32 images', () => {
+    using _inner = scope()
+    const trained = buildNetwork(withDefaults({ network: name }))
+    const logits = noGrad(() => trained.eval().forward(new Generator(2).normal([1, 32, 32, 3])))
+    expect(logits.shape).toEqual([1, 10])
+    expect(allFinite(logits.dataSync())).toBe(true)
+    trained.dispose()
   })
 
   it('says what it is, and refuses sizes that it does not take', () => {
