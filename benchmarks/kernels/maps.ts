@@ -6,8 +6,8 @@ import type { MapShape, Pool2dShape, ReorderShape } from '../../test/shapes/shap
 import { maps, pools, reorders } from './shapes.ts'
 import { elements, type Workload, windows } from './workload.ts'
 
-/** Floating operations of an element. */
 const DROPOUT = { rate: 0.2, seed: 1, offset: 0 }
+/** Floating operations of an element. */
 const FLOPS = { batchNormSums: 4, batchNormApply: 3, batchNormInput: 6, addRelu: 2, softmax: 3 }
 
 const sizeOf = ({ H, W, C }: MapShape, batch: number) => [batch, H, W, C]
