@@ -4,8 +4,10 @@
  */
 import { realpathSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type BenchReport, networkTitle } from '../src/cli/bench.ts'
-import { withCommas } from '../src/cli/table.ts'
+import type { BenchReport } from '../src/cli/bench.ts'
+import { networkTitle } from '../src/models/table.ts'
+import { markdownTable, withCommas } from '../src/table.ts'
+import { toModelSizes } from '../src/train/network-sizes.ts'
 import type { KernelResult } from './kernels/measure.ts'
 import { timeAMultiplyAdd } from './multiply-add.ts'
 import { type BenchmarkName, type Origin, readResults, type Stored } from './results.ts'
@@ -62,12 +64,6 @@ function originText({ machine, versions, commit, date, threads }: Origin): strin
     `*${cpu}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}; ${threads} threads, ${simd}; ` +
     `Node ${node.replace(/^v/, '')}, oneDNN ${onednn ?? 'none'}${others.join('')}; commit ${commit ?? 'unknown'}, ${date}.*`
   )
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
-  const rule = `|${head.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}\n`
-  return [line(head), rule, ...rows.map(line)].join('')
 }
 
 const milliseconds = (ms: number) => (ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3))
@@ -133,7 +129,7 @@ function number(result: CaseResult | MemoryResult, name: ContestantName): string
 
 function networkTable(results: Stored<BenchReport>[]): string {
   const rows = results.map(report => [
-    networkTitle(report),
+    networkTitle(report.network, toModelSizes(report)),
     withCommas(report.parameters),
     (report.multiplyAdds / 1e6).toFixed(2),
     withCommas(Math.round(report.trainImagesPerSecond)),
@@ -160,7 +156,7 @@ function gridTable(results: Stored<BenchReport>[]): string {
   const rows = results.map(report => {
     const time = timeAMultiplyAdd(report)
     return [
-      networkTitle(report),
+      networkTitle(report.network, toModelSizes(report)),
       (report.multiplyAdds / 1e6).toFixed(2),
       withCommas(Math.round(report.trainImagesPerSecond)),
       (1000 * time).toFixed(1),

@@ -22,9 +22,11 @@ const mayImport: Record<string, string[]> = {
   optim: ['ops', 'core', 'errors'],
   data: ['ops', 'core', 'errors'],
   models: ['nn', 'ops', 'core', 'errors'],
+  theory: ['models', 'nn', 'ops', 'core', 'errors'],
   train: ['models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
-  cli: ['train', 'models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
-  index: ['train', 'models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
+  reproduce: ['train', 'theory', 'models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
+  cli: ['reproduce', 'train', 'theory', 'models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
+  index: ['reproduce', 'train', 'theory', 'models', 'nn', 'optim', 'data', 'ops', 'core', 'errors'],
 }
 
 /** Of src/, only src/ops/ and these touch the native functions: what a tensor is made of (handle, tape, device, scope). */

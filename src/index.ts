@@ -2,7 +2,8 @@
  * igcnet: train interleaved group convolution networks from Node.
  *
  * Tensors and autograd at the top level; layers in `nn`, optimisers in `optim`, the papers' networks in `models`, data
- * sets in `data`, devices in `device`, training runs in `train`.
+ * sets in `data`, devices in `device`, training runs in `train`, the papers' theory in `theory`, their
+ * tables in `reproduce`.
  */
 export { noGrad } from './autograd.ts'
 export * as data from './data/index.ts'
@@ -12,6 +13,7 @@ export * as models from './models/index.ts'
 export * as nn from './nn/index.ts'
 export * from './ops/index.ts'
 export * as optim from './optim/index.ts'
+export * as reproduce from './reproduce/index.ts'
 export { type Scope, scope, tidy } from './scope.ts'
 export {
   type ArrayOf,
@@ -27,4 +29,5 @@ export {
   tensor,
   zeros,
 } from './tensor.ts'
+export * as theory from './theory/index.ts'
 export * as train from './train/index.ts'

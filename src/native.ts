@@ -59,6 +59,11 @@ export interface RandomParams {
   /** High (uniform) or standard deviation (normal). */
   b: number
 }
+export interface DropoutParams {
+  rate: number
+  seed: number
+  offset: number
+}
 export interface SgdParams {
   lr: number
   momentum: number
@@ -115,6 +120,10 @@ export interface Native {
   addReluForward(a: Handle, b: Handle, p: { aRelu: boolean; bRelu: boolean }, aNorm?: Handle, bNorm?: Handle): Handle
   reluForward(x: Handle): Handle
   reluBackwardInput(dy: Handle, y: Handle): Handle
+  relu6Forward(x: Handle): Handle
+  relu6BackwardInput(dy: Handle, y: Handle): Handle
+  dropoutForward(x: Handle, p: DropoutParams): Handle
+  dropoutBackwardInput(dy: Handle, p: DropoutParams): Handle
   softmaxForward(x: Handle): Handle
   softmaxBackwardInput(dy: Handle, y: Handle): Handle
   reorderForward(x: Handle, p: { factor: number }): Handle

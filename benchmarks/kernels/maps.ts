@@ -6,6 +6,7 @@ import type { MapShape, Pool2dShape, ReorderShape } from '../../test/shapes/shap
 import { maps, pools, reorders } from './shapes.ts'
 import { elements, type Workload, windows } from './workload.ts'
 
+const DROPOUT = { rate: 0.2, seed: 1, offset: 0 }
 /** Floating operations of an element. */
 const FLOPS = { batchNormSums: 4, batchNormApply: 3, batchNormInput: 6, addRelu: 2, softmax: 3 }
 
@@ -86,6 +87,12 @@ function elementwiseWorkloads(shape: MapShape): Workload[] {
     ),
     one({ native: 'reluForward', op: 'relu', direction: 'forward' }, 1, native.reluForward),
     two({ native: 'reluBackwardInput', op: 'relu', direction: 'backwardInput' }, 1, native.reluBackwardInput),
+    one({ native: 'relu6Forward', op: 'relu6', direction: 'forward' }, 1, native.relu6Forward),
+    two({ native: 'relu6BackwardInput', op: 'relu6', direction: 'backwardInput' }, 1, native.relu6BackwardInput),
+    one({ native: 'dropoutForward', op: 'dropout', direction: 'forward' }, 1, x => native.dropoutForward(x, DROPOUT)),
+    one({ native: 'dropoutBackwardInput', op: 'dropout', direction: 'backwardInput' }, 1, dy =>
+      native.dropoutBackwardInput(dy, DROPOUT),
+    ),
     one({ native: 'softmaxForward', op: 'softmax', direction: 'forward' }, FLOPS.softmax, native.softmaxForward),
     two(
       { native: 'softmaxBackwardInput', op: 'softmax', direction: 'backwardInput' },

@@ -183,10 +183,26 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Before the environment frees its values, no stream may run any more.
   env.AddCleanupHook([](Addon* state) { state->shutdown(); }, addon);
   define<set_error_classes>(exports, "setErrorClasses");
-  for (auto* define_op :
-       {define_tensor, define_device, define_device_info, define_add, define_avg_pool2d, define_batch_norm2d,
-        define_cast, define_conv2d, define_cross_entropy, define_global_avg_pool2d, define_igc_block, define_linear,
-        define_max_pool2d, define_random, define_relu, define_reorder, define_sgd_step, define_softmax}) {
+  for (auto* define_op : {define_tensor,
+                          define_device,
+                          define_device_info,
+                          define_add,
+                          define_avg_pool2d,
+                          define_batch_norm2d,
+                          define_cast,
+                          define_conv2d,
+                          define_cross_entropy,
+                          define_dropout,
+                          define_global_avg_pool2d,
+                          define_igc_block,
+                          define_linear,
+                          define_max_pool2d,
+                          define_random,
+                          define_relu,
+                          define_relu6,
+                          define_reorder,
+                          define_sgd_step,
+                          define_softmax}) {
     define_op(exports);
   }
   return exports;

@@ -56,6 +56,15 @@ std::string shortened(const std::string& text) {
 
 Napi::Value Params::get(const char* name) const { return object_.Get(name); }
 
+uint64_t Params::counter(const char* name) const {
+  const int64_t value = integer(name);
+  if (value < 0) {
+    throw Error(ErrorCode::kRange,
+                std::string(op_) + ": expected a " + name + " of 0 or more but received " + std::to_string(value));
+  }
+  return static_cast<uint64_t>(value);
+}
+
 double Params::number(const char* name) const {
   const Napi::Value value = get(name);
   if (!value.IsNumber()) {

@@ -19,9 +19,10 @@ class Params {
  public:
   Params(const char* op, Napi::Object object) : op_(op), object_(object) {}
 
-  int64_t integer(const char* name) const;  // a whole number up to 2^53 in size, any sign
-  double number(const char* name) const;    // any number, NaN and infinities too
-  double finite(const char* name) const;    // a finite number
+  int64_t integer(const char* name) const;   // a whole number up to 2^53 in size, any sign
+  uint64_t counter(const char* name) const;  // a whole number from 0 to 2^53 - 1
+  double number(const char* name) const;     // any number, NaN and infinities too
+  double finite(const char* name) const;     // a finite number
   bool boolean(const char* name) const;
   std::string text(const char* name) const;
   Shape shape(const char* name) const;  // an array of sizes

@@ -7,21 +7,11 @@
 namespace igcnet::binding {
 namespace {
 
-uint64_t counter(const char* op, const Params& p, const char* name) {
-  const int64_t value = p.integer(name);
-  if (value < 0) {
-    throw Error(ErrorCode::kRange,
-                std::string(op) + ": expected a " + name + " of 0 or more but received " + std::to_string(value));
-  }
-  return static_cast<uint64_t>(value);
-}
-
 // Both take { device, dtype, shape, seed, offset, a, b }: low and high, or mean and standard deviation.
 template <void (Backend::*kFill)(const RandomParams&, const Output&)>
 Napi::Value random_tensor(const Arguments& args) {
   const Params params = args.params(0);
-  const RandomParams p = {counter(args.op(), params, "seed"), counter(args.op(), params, "offset"), params.finite("a"),
-                          params.finite("b")};
+  const RandomParams p = {params.counter("seed"), params.counter("offset"), params.finite("a"), params.finite("b")};
   const auto& device = Addon::of(args.env()).device(params.text("device"));
   const Tensor y = make_tensor(device, params.dtype("dtype"), params.shape("shape"));
   args.floating({{"y", &y}});

@@ -26,6 +26,12 @@ void Backend::add_relu_forward(const Input&, const Norm*, const Input&, const No
 }
 void Backend::relu_forward(const Input&, const Output&) { unsupported("relu_forward"); }
 void Backend::relu_backward_input(const Input&, const Input&, const Output&) { unsupported("relu_backward_input"); }
+void Backend::relu6_forward(const Input&, const Output&) { unsupported("relu6_forward"); }
+void Backend::relu6_backward_input(const Input&, const Input&, const Output&) { unsupported("relu6_backward_input"); }
+void Backend::dropout_forward(const DropoutParams&, const Input&, const Output&) { unsupported("dropout_forward"); }
+void Backend::dropout_backward_input(const DropoutParams&, const Input&, const Output&) {
+  unsupported("dropout_backward_input");
+}
 
 void Backend::conv2d_forward(const Conv2dParams&, const Input&, const Input&, const Output&) {
   unsupported("conv2d_forward");

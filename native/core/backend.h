@@ -11,6 +11,7 @@
 #include "core/batch_norm2d.h"
 #include "core/conv2d.h"
 #include "core/cross_entropy.h"
+#include "core/dropout.h"
 #include "core/igc_block.h"
 #include "core/pool2d.h"
 #include "core/random.h"
@@ -55,6 +56,12 @@ class Backend {
   virtual void relu_forward(const Input& x, const Output& y);
   // dx = y > 0 ? dy : 0
   virtual void relu_backward_input(const Input& dy, const Input& y, const Output& dx);
+  virtual void relu6_forward(const Input& x, const Output& y);
+  // dx = 0 < y < 6 ? dy : 0
+  virtual void relu6_backward_input(const Input& dy, const Input& y, const Output& dx);
+  virtual void dropout_forward(const DropoutParams& p, const Input& x, const Output& y);
+  // With the parameters of the forward direction, which fix what was kept.
+  virtual void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx);
 
   virtual void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y);
   virtual void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx);

@@ -3,14 +3,16 @@
  * Checked in test/cli/bench.test.ts.
  */
 import type { Command } from 'commander'
+import { networkTitle } from '../models/table.ts'
 import type { BenchmarkResult } from '../train/benchmark.ts'
 import type { TrainConfig } from '../train/index.ts'
+import { type ConfigSizes, SIZE_KEYS, toModelSizes } from '../train/network-sizes.ts'
 import type { Timing } from '../train/timing.ts'
 import { checkedUsage } from './failure.ts'
 import { addDeviceOptions, deviceFor } from './machine-options.ts'
 import type { MachineRecord } from './machine-record.ts'
 import type { DeviceChoice } from './names.ts'
-import { addNetworkOptions, checkConsistent, type NetworkChoice } from './network-options.ts'
+import { addNetworkOptions, checkNetworkOptions, type NetworkChoice, warnOf } from './network-options.ts'
 import { formatTable, withCommas } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { wholeNumber } from './values.ts'
@@ -25,18 +27,8 @@ interface BenchChoice extends NetworkChoice {
 }
 
 /** What is measured, as the JSON object names it. */
-type BenchedNetwork = Pick<
-  TrainConfig,
-  | 'network'
-  | 'depth'
-  | 'primaryPartition'
-  | 'secondaryPartition'
-  | 'consistent'
-  | 'numClasses'
-  | 'batchSize'
-  | 'device'
-  | 'threads'
->
+type BenchedNetwork = ConfigSizes &
+  Pick<TrainConfig, 'network' | 'consistent' | 'numClasses' | 'batchSize' | 'device' | 'threads'>
 
 /** What `bench --json` prints. */
 export type BenchReport = BenchedNetwork &
@@ -70,8 +62,9 @@ async function runBench(choice: BenchChoice, terminal: Terminal): Promise<void> 
   const device = deviceChoice && deviceFor(deviceChoice, terminal.err)
   const { benchmark } = await import('../train/benchmark.ts')
   const { withDefaults } = await import('../train/index.ts')
+  checkNetworkOptions(given)
   const config = checkedUsage(() => withDefaults({ ...given, ...(device && { device }), dataset: 'cifar10' }))
-  checkConsistent(given.consistent, config.network)
+  warnOf(config.network, given, terminal)
   const { currentCommit, machineRecord } = await import('./machine-record.ts')
   const onPart = (part: string) => terminal.err(`bench: ${part}\n`)
   const result = await benchmark(config, { samples, sampleMs, onPart })
@@ -86,21 +79,9 @@ async function runBench(choice: BenchChoice, terminal: Terminal): Promise<void> 
 }
 
 function benchedNetwork(config: TrainConfig): BenchedNetwork {
-  const { network, depth, primaryPartition, secondaryPartition, consistent, numClasses, batchSize } = config
-  const { device, threads } = config
-  return { network, depth, primaryPartition, secondaryPartition, consistent, numClasses, batchSize, device, threads }
-}
-
-/** plain_igc, depth 20, L24M2 */
-export function networkTitle({
-  network,
-  depth,
-  primaryPartition,
-  secondaryPartition,
-}: Pick<BenchedNetwork, 'network' | 'depth' | 'primaryPartition' | 'secondaryPartition'>): string {
-  const isIgc = network.endsWith('igc')
-  const width = isIgc ? `L${primaryPartition}M${secondaryPartition}` : `W${primaryPartition * secondaryPartition}`
-  return `${network}, depth ${depth}, ${width}`
+  const { network, consistent, numClasses, batchSize, device, threads } = config
+  const sizes = Object.fromEntries(SIZE_KEYS.map(key => [key, config[key]]))
+  return { network, ...sizes, consistent, numClasses, batchSize, device, threads }
 }
 
 function reportText(report: BenchReport): string {
@@ -112,7 +93,7 @@ function reportText(report: BenchReport): string {
   ]
   const head = ['', 'median ms', 'quartiles ms', 'images/s']
   return (
-    `${networkTitle(report)} on ${device} (${threads} threads, ${machine.simd}): ` +
+    `${networkTitle(report.network, toModelSizes(report))} on ${device} (${threads} threads, ${machine.simd}): ` +
     `${withCommas(report.parameters)} parameters, ${withCommas(report.multiplyAdds)} multiply-adds an image\n` +
     `as reference computes it, within ${report.referenceError.toExponential(1)}\n\n` +
     `${formatTable(head, rows, [false, true, true, true])}\n` +

@@ -1,12 +1,12 @@
 /**
  * The names that options take. They stand here once more, as constants, so that help and spelling need no native
- * addon; the compiler and test/cli/values.test.ts hold them equal to the library's.
+ * addon (the networks' have a file without it); the compiler and test/cli/values.test.ts hold them equal to the library's.
  */
-import type { NetworkName } from '../models/index.ts'
+import { networkNames } from '../models/table.ts'
 import type { DeviceName } from '../tensor.ts'
 import type { DatasetName } from '../train/index.ts'
 
-export const NETWORKS = ['plain', 'plain_igc', 'resnet', 'resnet_igc'] as const satisfies readonly NetworkName[]
+export const NETWORKS = networkNames
 export const DATASETS = ['digits', 'cifar10', 'cifar100'] as const satisfies readonly DatasetName[]
 export const SPLITS = ['test', 'train'] as const
 

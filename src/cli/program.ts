@@ -7,6 +7,7 @@ import { addBench } from './bench.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvaluate } from './evaluate.ts'
 import { exitCodeOf, nearest, reportFailure, UsageError, unknownName } from './failure.ts'
+import { addReproduce } from './reproduce.ts'
 import { addSummary } from './summary.ts'
 import type { Terminal } from './terminal.ts'
 import { addTrain } from './train.ts'
@@ -29,8 +30,8 @@ export function createProgram(terminal: Terminal): Command {
       getOutHelpWidth: () => terminal.columns() ?? HELP_WIDTH,
     })
     .showSuggestionAfterError(false)
-  for (const add of [addTrain, addEvaluate, addSummary, addBench, addDoctor]) add(program, terminal)
-  for (const command of [program, ...program.commands]) {
+  for (const add of [addTrain, addEvaluate, addSummary, addReproduce, addBench, addDoctor]) add(program, terminal)
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
     command.exitOverride(error => {
       throw explain(command, error)
     })
@@ -55,6 +56,12 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
+/** `reproduce counts`: the names from the program down, without its own. */
+function pathOf(command: Command): string {
+  const { parent } = command
+  return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name()
+}
+
 function commandNames(program: Command): string[] {
   return [...program.commands.map(command => command.name()), 'help']
 }
@@ -67,7 +74,7 @@ function checkHelpTopic(program: Command, [first, topic]: readonly string[]): vo
 /** The parser's error in our words. */
 function explain(command: Command, error: CommanderError): Error {
   if (error.exitCode === 0) return error
-  const name = command.name()
+  const name = pathOf(command)
   const subject = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   switch (error.code) {
     case 'commander.unknownCommand':

@@ -3,24 +3,24 @@
  * totals as the papers count them. Checked in test/cli/summary.test.ts against the published counts.
  */
 import type { Command } from 'commander'
-import type { NamedOptions } from '../models/index.ts'
-import type { Summary } from '../train/index.ts'
+import { imageSize } from '../models/table.ts'
+import type { Summary, SummaryRow } from '../train/index.ts'
+import { toModelSizes } from '../train/network-sizes.ts'
 import { checkedUsage } from './failure.ts'
-import { addNetworkOptions, checkConsistent, type NetworkChoice } from './network-options.ts'
+import { addNetworkOptions, checkNetworkOptions, type NetworkChoice, warnOf } from './network-options.ts'
 import { formatTable, withCommas } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Adds the command to the program. */
 export function addSummary(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('summary')
-    .description('Print the layers, parameters and multiply-adds of a network for 32x32 images.')
-  addNetworkOptions(command, '10')
+  const command = program.command('summary').description('Print the layers, parameters and multiply-adds of a network.')
+  addNetworkOptions(command, '10, or 1000 for networks of ImageNet')
   command
     .optionsGroup('Output:')
     .option('--json', 'print the totals as one JSON object on the last line instead of the table')
     .action(async (choice: NetworkChoice & { json?: boolean }) => {
       const summary = await summaryOf(choice)
+      warnOf(choice.network ?? 'plain_igc', choice, terminal)
       terminal.out(choice.json ? `${JSON.stringify(totalsOf(summary))}\n` : summaryText(summary))
     })
 }
@@ -29,18 +29,14 @@ export function addSummary(program: Command, terminal: Terminal): void {
 export async function summaryOf(choice: NetworkChoice): Promise<Summary> {
   const { create } = await import('../models/index.ts')
   const { summarize } = await import('../train/index.ts')
-  const { network = 'plain_igc', depth = 20, primaryPartition = 24, secondaryPartition = 2, numClasses } = choice
-  checkConsistent(choice.consistent, network)
-  const options: NamedOptions = {
-    depth,
-    primaryPartitions: primaryPartition,
-    secondaryPartitions: secondaryPartition,
-    classes: numClasses ?? 10,
-    consistent: choice.consistent ?? false,
-  }
-  const net = checkedUsage(() => create(network, options))
+  const { network = 'plain_igc', numClasses } = choice
+  checkNetworkOptions(choice)
+  const sizes = toModelSizes(choice)
+  const classes = numClasses === undefined ? {} : { classes: numClasses }
+  const net = checkedUsage(() => create(network, { ...sizes, ...classes }))
+  const edge = imageSize(network, sizes)
   try {
-    return summarize(net, [1, 32, 32, 3])
+    return summarize(net, [1, edge, edge, 3])
   } finally {
     net.dispose()
   }
@@ -52,24 +48,23 @@ export function totalsOf(summary: Summary): Omit<Summary, 'rows'> {
   return { parameters, convParameters, bnParameters, linearParameters, macs }
 }
 
-function summaryText(summary: Summary): string {
-  const rows = summary.rows.map(row => [
+/** The layers of a network as text in columns. */
+export function layerTable(layers: readonly SummaryRow[]): string {
+  const rows = layers.map(row => [
     row.name,
     row.type,
     row.output.slice(1).join('x'),
     withCommas(row.parameters),
     withCommas(row.multiplyAdds),
   ])
-  const table = formatTable(['layer', 'type', 'output', 'parameters', 'multiply-adds'], rows, [
-    false,
-    false,
-    true,
-    true,
-    true,
-  ])
+  const head = ['layer', 'type', 'output', 'parameters', 'multiply-adds']
+  return formatTable(head, rows, [false, false, true, true, true])
+}
+
+function summaryText(summary: Summary): string {
   const count = (name: string, value: number) => `${name.padEnd(24)}${withCommas(value).padStart(15)}\n`
   return (
-    `${table}\n` +
+    `${layerTable(summary.rows)}\n` +
     count('convolution parameters', summary.convParameters) +
     count('batch norm parameters', summary.bnParameters) +
     count('linear parameters', summary.linearParameters) +

@@ -1,9 +1,6 @@
 /** Text in columns. Checked in test/cli/values.test.ts. */
 
-/** 149904 as 149,904, in every locale. */
-export function withCommas(value: number): string {
-  return value.toLocaleString('en-US')
-}
+export { withCommas } from '../table.ts'
 
 /** Rows in columns two spaces apart under a line of dashes; `right` says which columns are aligned to the right. */
 export function formatTable(

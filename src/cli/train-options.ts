@@ -11,7 +11,19 @@ import { addNetworkOptions, type NetworkChoice } from './network-options.ts'
 import { epochList, oneOf, path, realNumber, wholeNumber } from './values.ts'
 
 /** What the options become; names as in TrainConfig where they mean the same, undefined where not given. */
-export interface TrainChoice extends NetworkChoice, DataChoice {
+export interface TrainChoice extends NetworkChoice, DataChoice, ScheduleChoice {
+  checkpointEpochs?: number
+  device?: DeviceChoice
+  threads?: number
+  runDir?: string
+  resume?: string
+  modelPrefix?: string
+  loadEpoch?: number
+  json?: boolean
+}
+
+/** What the options of `addAugmentation` and `addScheduleOptions` become. */
+export interface ScheduleChoice {
   augType?: 'paper' | 'none'
   batchSize?: number
   testBatchSize?: number
@@ -24,14 +36,6 @@ export interface TrainChoice extends NetworkChoice, DataChoice {
   labelSmoothing?: number
   bnMomentum?: number
   randSeed?: number
-  checkpointEpochs?: number
-  device?: DeviceChoice
-  threads?: number
-  runDir?: string
-  resume?: string
-  modelPrefix?: string
-  loadEpoch?: number
-  json?: boolean
 }
 
 /** Options that say where and how to run; all others go into the configuration under their own names. */
@@ -41,17 +45,23 @@ type RunOption = 'runDir' | 'resume' | 'modelPrefix' | 'loadEpoch' | 'json' | 'd
 export function addTrainOptions(command: Command): void {
   addNetworkOptions(command, 'the classes of the data set')
   addDataOptions(command, 'digits, which come with igcnet')
-  command.option(
-    '--aug-type <type>',
-    'paper: pad by 4, random crop, mirror (digits are not mirrored); none (default: paper, but none for digits)',
-    oneOf('augmentation', ['paper', 'none']),
-  )
+  addAugmentation(command)
   addScheduleOptions(command)
   addDeviceOptions(command)
   addRunOptions(command)
 }
 
-function addScheduleOptions(command: Command): void {
+/** Adds --aug-type. */
+export function addAugmentation(command: Command): void {
+  command.option(
+    '--aug-type <type>',
+    'paper: pad by 4, random crop, mirror (digits are not mirrored); none (default: paper, but none for digits)',
+    oneOf('augmentation', ['paper', 'none']),
+  )
+}
+
+/** Adds batch sizes, epochs, optimiser and seed. */
+export function addScheduleOptions(command: Command): void {
   command
     .optionsGroup('Training:')
     .option('--batch-size <n>', 'images in a batch (default: 64)', wholeNumber('--batch-size', 1, 65_536))

@@ -5,10 +5,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { networkTitle } from '../models/table.ts'
 import type { TrainConfig, TrainResult } from '../train/index.ts'
+import { toModelSizes } from '../train/network-sizes.ts'
 import { checkedUsage, InterruptedError, UsageError } from './failure.ts'
 import { checkFileOptions, deviceFor } from './machine-options.ts'
-import { checkConsistent } from './network-options.ts'
+import { checkNetworkOptions, warnOf } from './network-options.ts'
 import { formatDuration, reporterFor } from './progress.ts'
 import { stoppable } from './signals.ts'
 import { withCommas } from './table.ts'
@@ -32,8 +34,9 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   const { train, withDefaults } = await import('../train/index.ts')
   const run = await storedRun(place)
   const given = { ...givenConfig(choice), ...(device && { device }) }
+  checkNetworkOptions(given, given.network ?? run?.config.network)
   const config = checkedUsage(() => withDefaults({ ...run?.config, ...given }))
-  checkConsistent(given.consistent, config.network)
+  warnOf(config.network, given, terminal)
   checkFileOptions(given, config.dataset)
   const runDir = place.runDir ?? run?.folder ?? freshFolder(config)
   const stream = terminal.progress(choice.json === true)
@@ -86,11 +89,10 @@ function freshFolder({ network, dataset }: TrainConfig): string {
 }
 
 function headline(config: TrainConfig, runDir: string, { resume }: RunPlace): string {
-  const { network, depth, primaryPartition, secondaryPartition, dataset, device, threads } = config
-  const isIgc = network.endsWith('igc')
-  const width = isIgc ? `L${primaryPartition}M${secondaryPartition}` : `W${primaryPartition * secondaryPartition}`
+  const { network, dataset, device, threads } = config
+  const title = networkTitle(network, toModelSizes(config))
   const verb = resume === undefined ? 'training' : `continuing ${shellWord(resume)}:`
-  return `${verb} ${network}, depth ${depth}, ${width}, on ${dataset} (${device}, ${threads} threads), in ${runDir}`
+  return `${verb} ${title}, on ${dataset} (${device}, ${threads} threads), in ${runDir}`
 }
 
 function stopText(result: TrainResult, config: TrainConfig): string {

@@ -34,7 +34,7 @@ export class Plain extends Module<Images, Tensor<readonly [number, number], Floa
   readonly pool = new GlobalAvgPool2d()
   readonly head: Linear
 
-  /** @internal Use `plain` or `plainIgc`. */
+  /** @internal Use `plain`, `plainIgc` and their like. */
   constructor(options: NetworkOptions, width: number, layer: Layer) {
     super()
     const blocks = blocksPerStage(options.depth)
@@ -69,7 +69,8 @@ function blocksPerStage(depth: number): number {
   return blocks
 }
 
-function withDefaults<O extends NetworkOptions>(options: O) {
+/** @internal Batch-norm momentum 0.99 and one generator for all layers. */
+export function plainDefaults<O extends NetworkOptions>(options: O) {
   const { bnMomentum = 0.99, generator = new Generator(options.seed) } = options
   return { ...options, bnMomentum, generator }
 }
@@ -77,7 +78,7 @@ function withDefaults<O extends NetworkOptions>(options: O) {
 /** Regular convolutions: RegConv-W<width> of the paper. Batch-norm momentum 0.99. @throws RangeError for a depth that does not fit */
 export function plain(options: RegularNetworkOptions): Plain {
   checkCount('width', options.width)
-  const shared = withDefaults(options)
+  const shared = plainDefaults(options)
   return new Plain(
     shared,
     options.width,
@@ -92,7 +93,7 @@ export function plainIgc(options: IgcNetworkOptions): Plain {
   checkCount('primaryPartitions', primaryPartitions)
   checkCount('secondaryPartitions', secondaryPartitions)
   const { secondaryPartitions: _, ...rest } = options
-  const shared = withDefaults(rest)
+  const shared = plainDefaults(rest)
   return new Plain(
     shared,
     primaryPartitions * secondaryPartitions,

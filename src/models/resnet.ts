@@ -16,7 +16,7 @@
  */
 import { ConvBlock, GlobalAvgPool2d, IgcBlock, Linear, Module } from '../nn/index.ts'
 import { forwardAll } from '../nn/sequential.ts'
-import { addRelu, Generator, type Images } from '../ops/index.ts'
+import { Generator, type Images } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
 import {
@@ -26,32 +26,7 @@ import {
   type NetworkOptions,
   type RegularNetworkOptions,
 } from './options.ts'
-
-/** How a network makes its layers and its projections. */
-interface Kit {
-  layer(inChannels: number, outChannels: number, stride: number, relu: boolean): Module
-  projection(inChannels: number, outChannels: number, stride: number): ConvBlock
-}
-
-/** Two layers and a shortcut: x [N, H, W, C] to [N, P, Q, K]. */
-class Unit extends Module {
-  readonly layers: readonly Module[]
-  readonly shortcut: ConvBlock | undefined
-
-  constructor(kit: Kit, inChannels: number, outChannels: number) {
-    super()
-    const changes = inChannels !== outChannels
-    const stride = changes ? 2 : 1
-    this.layers = [kit.layer(inChannels, outChannels, stride, true), kit.layer(outChannels, outChannels, 1, false)]
-    this.shortcut = changes ? kit.projection(inChannels, outChannels, stride) : undefined
-  }
-
-  forward(x: Images): Images {
-    using inner = scope()
-    const shortcut = this.shortcut === undefined ? x : this.shortcut.forward(x)
-    return inner.keep(addRelu(forwardAll(this.layers, x) as Images, shortcut))
-  }
-}
+import { type Kit, Unit } from './residual-unit.ts'
 
 /** A residual network: x [N, 32, 32, 3] to logits [N, classes]. */
 export class ResNet extends Module<Images, Tensor<readonly [number, number], FloatDType>> {
@@ -60,7 +35,7 @@ export class ResNet extends Module<Images, Tensor<readonly [number, number], Flo
   readonly pool = new GlobalAvgPool2d()
   readonly head: Linear
 
-  /** @internal Use `resnet` or `resnetIgc`. */
+  /** @internal Use `resnet`, `resnetIgc` and their like. */
   constructor(options: NetworkOptions, width: number, kit: Kit) {
     super()
     const units = unitsPerStage(options.depth)
@@ -68,8 +43,8 @@ export class ResNet extends Module<Images, Tensor<readonly [number, number], Flo
     this.stages = units.map((count, s) => {
       const outChannels = width * 2 ** s
       return Array.from({ length: count }, (_, u) => {
-        const inChannels = s > 0 && u === 0 ? outChannels / 2 : outChannels
-        return new Unit(kit, inChannels, outChannels)
+        const first = s > 0 && u === 0
+        return new Unit(kit, first ? outChannels / 2 : outChannels, outChannels, first ? 2 : 1)
       })
     })
     checkCount('classes', options.classes ?? 10)

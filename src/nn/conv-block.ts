@@ -1,5 +1,5 @@
 /** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
-import type { Images } from '../ops/index.ts'
+import { type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
 import { Conv2d, type Conv2dLayerOptions } from './conv2d.ts'
@@ -10,15 +10,18 @@ export interface BlockOptions {
   relu?: boolean
   /** Momentum of batch norm, MXNet's sense. Default: 0.9. */
   bnMomentum?: number
+  /** Added to the variance. Default: 2e-5, the authors'. */
+  epsilon?: number
 }
 
-/** conv2d - batchNorm2d - relu. x [N, H, W, C] to [N, P, Q, K]. */
+/** conv2d - batchNorm2d - relu (or relu6). x [N, H, W, C] to [N, P, Q, K]. */
 export class ConvBlock extends Module {
   readonly conv: Conv2d
   readonly bn: BatchNorm2d
-  readonly relu: boolean
+  readonly relu: boolean | 6
 
-  constructor(options: Conv2dLayerOptions<number, number> & BlockOptions) {
+  /** @param options.relu 6: a ReLU that is clipped at 6. Default: true. */
+  constructor(options: Conv2dLayerOptions<number, number> & Omit<BlockOptions, 'relu'> & { relu?: boolean | 6 }) {
     super()
     const { relu = true, bnMomentum = 0.9, outChannels } = options
     this.conv = new Conv2d(options)
@@ -28,6 +31,7 @@ export class ConvBlock extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
-    return inner.keep(this.bn.forward(this.conv.forward(x), { relu: this.relu }))
+    const y = this.bn.forward(this.conv.forward(x), { relu: this.relu === true })
+    return inner.keep(this.relu === 6 ? relu6(y) : y)
   }
 }

@@ -4,21 +4,17 @@
  */
 import { defaultThreads } from '../device.ts'
 import { type NetworkName, networks } from '../models/index.ts'
+import { entryOf } from '../models/table.ts'
 import type { DeviceName } from '../tensor.ts'
+import { type ConfigSizes, defaultSizes, SIZE_KEYS, takesSize } from './network-sizes.ts'
 
 /** A data set by name. */
 export type DatasetName = 'digits' | 'cifar10' | 'cifar100'
 
 /** Plain JSON. Epochs are counted from 0. */
-export interface TrainConfig {
-  /** One of the authors' names. Default: plain_igc. */
+export interface TrainConfig extends ConfigSizes {
+  /** A name of `models.networks`, whose table has the defaults of its sizes. Default: plain_igc. */
   network: NetworkName
-  /** Weighted layers on the main path. Default: 20. */
-  depth: number
-  /** L. The regular networks have the width L*M. Default: 24. */
-  primaryPartition: number
-  /** M in the first stage. Default: 2. */
-  secondaryPartition: number
   /** resnet_igc: without the authors' quirk where the width changes (src/models/resnet.ts). Default: false. */
   consistent: boolean
   /** Default: digits, which come with igcnet. */
@@ -51,7 +47,7 @@ export interface TrainConfig {
   weightDecay: number
   /** Of the training loss. Default: 0. */
   labelSmoothing: number
-  /** Momentum of batch norm, MXNet's sense. Default: 0.99 in plain networks, 0.9 in residual ones and for the digits. */
+  /** Momentum of batch norm, MXNet's sense. Default: the authors' for the network, and 0.9 for the digits. */
   bnMomentum: number
   /** Fixes initial values, order and augmentation: a whole number. Default: 0. */
   randSeed: number
@@ -75,6 +71,8 @@ const DEVICES: readonly DeviceName[] = ['cpu', 'reference']
 const MAX_DEPTH = 10_000
 const MAX_PARTITION = 65_536
 const MAX_CLASSES = 1_000_000
+const MIN_MULTIPLIER = 0.01
+const MAX_MULTIPLIER = 64
 
 type Check = (value: unknown) => boolean
 
@@ -102,6 +100,13 @@ const RULES: Record<keyof TrainConfig, readonly [string, Check]> = {
   depth: [`a whole number from 1 to ${MAX_DEPTH}`, wholeFrom(1, MAX_DEPTH)],
   primaryPartition: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
   secondaryPartition: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
+  width: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
+  groupChannels: [`a whole number from 1 to ${MAX_PARTITION}`, wholeFrom(1, MAX_PARTITION)],
+  multiplier: [`a number from ${MIN_MULTIPLIER} to ${MAX_MULTIPLIER}`, numberIn(MIN_MULTIPLIER, MAX_MULTIPLIER)],
+  growth: ['one of L, M', oneOf(['L', 'M'])],
+  permutations: ['1 or 2', wholeFrom(1, 2)],
+  frame: ['one of imagenet, cifar', oneOf(['imagenet', 'cifar'])],
+  dropout: ['a number from 0 to 0.99', numberIn(0, 0.99)],
   consistent: ['true or false', isBoolean],
   dataset: [names(Object.keys(DATASET_CLASSES)), oneOf(Object.keys(DATASET_CLASSES))],
   dataDir: ['the path of a folder', value => value === undefined || (typeof value === 'string' && value !== '')],
@@ -142,9 +147,7 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
   const { numEpochs = isDigits ? 10 : 400 } = partial
   const defaults: TrainConfig = {
     network,
-    depth: 20,
-    primaryPartition: 24,
-    secondaryPartition: 2,
+    ...defaultSizes(network),
     consistent: false,
     dataset,
     ...(isDigits ? {} : { dataDir: 'data' }),
@@ -159,7 +162,7 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
     momentum: 0.9,
     weightDecay: 1e-4,
     labelSmoothing: 0,
-    bnMomentum: isDigits || network.startsWith('resnet') ? 0.9 : 0.99,
+    bnMomentum: isDigits ? 0.9 : entryOf(network).bnMomentum,
     randSeed: 0,
     checkpointEpochs: 1,
     device: 'cpu',
@@ -172,6 +175,25 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
 function check(key: keyof TrainConfig, value: unknown): void {
   const [expected, holds] = RULES[key]
   if (!holds(value)) throw new RangeError(`config: expected ${expected} for ${key} but received ${show(value)}`)
+}
+
+const isSize = (key: string): key is keyof ConfigSizes => (SIZE_KEYS as readonly string[]).includes(key)
+
+/** Refuses sizes that the network has not, and a frame that the images have not. */
+function checkTaken(config: TrainConfig): void {
+  const { network, frame, dataset } = config
+  for (const key of SIZE_KEYS) {
+    if (config[key] === undefined || takesSize(network, key)) continue
+    const taken = SIZE_KEYS.filter(other => takesSize(network, other)).join(', ')
+    throw new RangeError(
+      `config: expected only ${taken} as sizes of ${network} but received ${show(config[key])} for ${key}`,
+    )
+  }
+  if (frame === 'imagenet') {
+    throw new RangeError(
+      `config: expected cifar for frame, as ${dataset} has images of 32x32 and not of 224x224, but received "imagenet"`,
+    )
+  }
 }
 
 /**
@@ -188,7 +210,11 @@ export function checkConfig(config: unknown): TrainConfig {
     }
   }
   const checked = config as TrainConfig
-  for (const key of Object.keys(RULES) as (keyof TrainConfig)[]) check(key, checked[key])
+  check('network', checked.network)
+  checkTaken(checked)
+  for (const key of Object.keys(RULES) as (keyof TrainConfig)[]) {
+    if (!isSize(key) || takesSize(checked.network, key)) check(key, checked[key])
+  }
   const classes = DATASET_CLASSES[checked.dataset]
   if (checked.numClasses < classes) {
     throw new RangeError(

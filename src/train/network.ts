@@ -1,18 +1,17 @@
 /** Networks from configurations and checkpoints, and back. Checked in test/unit/checkpoint.test.ts. */
 import { DataError } from '../errors.ts'
 import { create, type Network } from '../models/index.ts'
+import { entryOf, sizesOf } from '../models/table.ts'
 import { formatShape, type Tensor } from '../tensor.ts'
 import type { StoredModel } from './checkpoint.ts'
 import type { TrainConfig } from './config.ts'
+import { toModelSizes } from './network-sizes.ts'
 import type { StoredTensor } from './safetensors.ts'
 
 /** The network of a configuration, with its initial values. @throws RangeError for a depth that does not fit */
 export function buildNetwork(config: TrainConfig): Network {
   return create(config.network, {
-    depth: config.depth,
-    primaryPartitions: config.primaryPartition,
-    secondaryPartitions: config.secondaryPartition,
-    consistent: config.consistent,
+    ...toModelSizes(config),
     classes: config.numClasses,
     seed: config.randSeed,
     bnMomentum: config.bnMomentum,
@@ -70,17 +69,28 @@ export function restoreNetwork(model: StoredModel, config: TrainConfig, path: st
 }
 
 /**
- * Throws unless the file has at least the values of the network's first stage. Without this a damaged configuration could
- * ask for a network of any size; with it, for one about 30 times the size of the file (later stages are wider).
+ * Throws unless the file has at least the values of the network's narrowest stage. Without this a damaged configuration
+ * could ask for a network of any size; with it, for one about 100 times the size of the file (later stages are wider).
  */
 function checkSizes({ config, tensors }: StoredModel, path: string): void {
-  const width = config.primaryPartition * config.secondaryPartition
-  const perLayer = (9 * width ** 2) / (config.network.endsWith('igc') ? config.primaryPartition : 1)
-  const least = Math.floor((config.depth - 2) / 3) * perLayer + width * 27 + width * 4 * config.numClasses
   const actual = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0)
+  const least = leastValues(config)
   if (actual < least) {
     throw new DataError(
       `checkpoint: expected at least ${least} values for the ${config.network} of ${path} but received ${actual}`,
     )
   }
+}
+
+/** Fewer values than the network of a configuration has: a third of its layers at the width of the first stage. */
+function leastValues(config: TrainConfig): number {
+  const { depth = 18, ...sizes } = sizesOf(config.network, toModelSizes(config))
+  const { primaryPartitions: L = 1, secondaryPartitions: M = 1, width = L * M, multiplier } = sizes
+  const { regular, images } = entryOf(config.network)
+  // Of networks that a multiplier alone makes larger, far less than the narrowest layers have.
+  if (multiplier !== undefined) return Math.floor(10_000 * Math.min(multiplier, multiplier ** 2))
+  const layers = Math.floor((depth - 2) / 3)
+  const layer = (9 * width ** 2) / (regular ? 1 : width / M)
+  const head = images.imagenet === undefined ? 4 * width * config.numClasses : 0
+  return layers * layer + 27 * width + head
 }

@@ -13,7 +13,8 @@ import { drawCurves } from './curves.ts'
 import { type Disk, disk, temporary, writeWhole } from './disk.ts'
 import { COLUMNS, type EpochRow } from './metrics.ts'
 
-const CONFIG = 'config.json'
+/** The configuration of a run; there from its first moment on. */
+export const CONFIG = 'config.json'
 const JSONL = 'metrics.jsonl'
 const CSV = 'metrics.csv'
 const CURVES = 'curves.svg'

@@ -8,6 +8,7 @@ import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
 import { setThreads } from '../device.ts'
 import { IgcError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
+import { Dropout } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
 import type { Tensor } from '../tensor.ts'
 import {
@@ -167,6 +168,8 @@ class Training {
   async restore({ velocities, model }: Checkpoint, path: string): Promise<void> {
     writeTensors(this.#velocities(), velocities, `the training state beside ${path}`)
     this.#weightsSha256 = model.weightsSha256
+    const { net, state } = this.#parts
+    for (const [, module] of net.namedModules()) if (module instanceof Dropout) module.step = state.steps
   }
 
   /** Copies the best model of the run in another folder to this one. */

@@ -125,6 +125,10 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   ],
   reluForward: ['relu', any],
   reluBackwardInput: ['relu', twice],
+  relu6Forward: ['relu6', any],
+  relu6BackwardInput: ['relu6', twice],
+  dropoutForward: ['dropout', (make, s) => [...any(make, s), { rate: 0.25, seed: s.width, offset: s.height }]],
+  dropoutBackwardInput: ['dropout', (make, s) => [...any(make, s), { rate: 0.25, seed: s.width, offset: s.height }]],
   softmaxForward: ['softmax', any],
   softmaxBackwardInput: ['softmax', twice],
   reorderForward: [

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { models } from '../../src/index.ts'
 import { igcnet, root, start } from './command-line.ts'
 
 const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version
@@ -13,7 +14,10 @@ const whole = (option: string, range: string, text: string) =>
 const wrong: [string, string][] = [
   ['trian', 'unknown command "trian": did you mean train?'],
   ['sumary', 'unknown command "sumary": did you mean summary?'],
-  ['frobnicate', 'unknown command "frobnicate": expected one of train, evaluate, summary, bench, doctor, help'],
+  [
+    'frobnicate',
+    'unknown command "frobnicate": expected one of train, evaluate, summary, reproduce, bench, doctor, help',
+  ],
   ['help trian', 'unknown command "trian": did you mean train?'],
   ['--verson', 'unknown option --verson: did you mean --version?'],
   ['train --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
@@ -25,7 +29,7 @@ const wrong: [string, string][] = [
   ['train --depth', 'train: expected a value after --depth <n>'],
   ['evaluate', 'evaluate: expected --checkpoint <path>'],
   ['train --network plain_icg', 'unknown network "plain_icg": did you mean plain_igc?'],
-  ['train --network --depth', 'unknown network "--depth": expected one of plain, plain_igc, resnet, resnet_igc'],
+  ['train --network --depth', `unknown network "--depth": expected one of ${Object.keys(models.networks).join(', ')}`],
   ['train --dataset cifar', 'unknown dataset "cifar": did you mean cifar10?'],
   ['train --device gpu', 'unknown device "gpu": did you mean cuda?'],
   ['train --device cp', 'unknown device "cp": did you mean cpu?'],
@@ -66,6 +70,11 @@ const wrong: [string, string][] = [
   ['train --model-prefix a --load-epoch 1 --resume a', '--load-epoch: expected only one of --load-epoch and --resume'],
   ['train --data-dir x', '--data-dir: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
   ['train --download', '--download: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
+  ['reproduce cuonts', 'unknown command "cuonts": did you mean counts?'],
+  ['reproduce counts --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
+  ['reproduce counts --frobnicate', 'unknown option --frobnicate: `igcnet reproduce counts --help` lists the options'],
+  ['reproduce counts plain', 'reproduce counts: expected options only but received "plain"'],
+  ['reproduce counts --network', 'reproduce counts: expected a value after --network <name>'],
   ['bench --depht 20', 'unknown option --depht: did you mean --depth?'],
   ['bench --samples 0', whole('--samples', 'from 1 to 100000', '0')],
   ['bench --sample-ms fast', whole('--sample-ms', 'from 1 to 600000', 'fast')],
@@ -73,6 +82,19 @@ const wrong: [string, string][] = [
   ['bench --network plain_icg', 'unknown network "plain_icg": did you mean plain_igc?'],
   ['bench --consistent', '--consistent: expected --network resnet_igc with it but received plain_igc'],
   ['train --consistent', '--consistent: expected --network resnet_igc with it but received plain_igc'],
+  [
+    'train --width 8',
+    '--width: expected --network xception, resnet_xception, igcv2, resnet_igcv2 with it but received plain_igc',
+  ],
+  ['summary --network igcv2 --permutations 2', '--permutations: expected --network igcv3_d with it but received igcv2'],
+  ['bench --network plain --growth M', '--growth: expected --network resnet_igc_imgnet_d18 with it but received plain'],
+  ['train --growth X', 'unknown growth "X": expected one of L, M'],
+  ['train --multiplier 0', '--multiplier: expected a number of 0.01 or more and up to 64 but received "0"'],
+  ['train --permutations 3', whole('--permutations', 'from 1 to 2', '3')],
+  [
+    'train --network igcv3_d --frame imagenet',
+    'config: expected cifar for frame, as digits has images of 32x32 and not of 224x224, but received "imagenet"',
+  ],
   ['train --num-classes 9', 'config: expected at least the 10 classes of digits for numClasses but received 9'],
   [
     'evaluate --checkpoint x --train-examples 5',
@@ -101,6 +123,7 @@ describe('help', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     for (const command of ['train', 'evaluate', 'summary', 'bench', 'doctor'])
       expect(stdout).toContain(`  ${command} [options] `)
+    expect(stdout).toMatch(/^ {2}reproduce {2,}\S/m)
     expect((await igcnet('--help')).stdout).toBe(stdout)
     expect((await igcnet('help')).stdout).toBe(stdout)
   })
@@ -116,7 +139,7 @@ describe('help', () => {
       'dataset data-dir aug-type bn-momentum rand-seed checkpoint-epochs model-prefix load-epoch'
     const ours =
       'resume num-classes train-examples test-examples device threads run-dir json download consistent momentum ' +
-      'weight-decay label-smoothing'
+      'weight-decay label-smoothing width group-channels multiplier growth permutations frame dropout'
     for (const name of `${authors} ${ours}`.split(' ')) {
       expect(lines).toContainEqual(expect.stringMatching(new RegExp(`^ {2}(--wd, )?--${name}( <\\w+>)? {2,}\\S`)))
     }
@@ -124,6 +147,14 @@ describe('help', () => {
     const options = lines.filter(line => /^ +-/.test(line))
     for (const line of options) {
       if (!withoutDefault.some(name => line.includes(`${name} `))) expect(line).toMatch(/\(default: .+\)$/)
+    }
+  })
+
+  test.each(['train', 'summary', 'bench'])('of %s lists every network in one line', async command => {
+    const { stdout } = await igcnet(command, '--help')
+    for (const [name, { about }] of Object.entries(models.networks)) {
+      expect(stdout).toMatch(new RegExp(`^ {2}${name.replaceAll('.', '\\.')} +`, 'm'))
+      expect(stdout).toContain(` ${about}\n`)
     }
   })
 

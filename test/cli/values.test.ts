@@ -76,7 +76,9 @@ test('names and paths', () => {
   const parse = oneOf('network', NETWORKS)
   expect(parse('plain_igc')).toBe('plain_igc')
   expect(() => parse('plain_icg')).toThrow('unknown network "plain_icg": did you mean plain_igc?')
-  expect(() => parse('')).toThrow('unknown network "": expected one of plain, plain_igc, resnet, resnet_igc')
+  expect(() => parse('')).toThrow(
+    'unknown network "": expected one of plain, plain_igc, resnet, resnet_igc, sumfusion, ',
+  )
   expect(() => oneOf('device', DEVICES, { gpu: 'cuda' })('GPU')).toThrow('unknown device "GPU": did you mean cuda?')
   expect(path('--run-dir')('a b')).toBe('a b')
   expect(() => path('--run-dir')('')).toThrow('--run-dir: expected a path but received ""')

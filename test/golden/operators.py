@@ -120,6 +120,10 @@ def small_cases(rng):
     yield case("softmax", {}, inputs, lambda x: F.softmax(x, -1), lambda y: normal(rng, *y.shape))
 
 
+def relu6_cases(rng):
+    yield case("relu6", {}, {"x": 4 * normal(rng, 40)}, lambda x: F.relu6(x), lambda y: normal(rng, *y.shape))
+
+
 def cross_entropy_cases(rng):
     for classes, smoothing in [(10, 0.0), (10, 0.1), (100, 0.1), (2, 1.0)]:
         labels = rng.integers(0, classes, 5, dtype=np.int32)
@@ -168,6 +172,6 @@ def reorder_cases():
 def cases():
     rng = np.random.default_rng(0)
     families = [conv2d_cases, igc_block_cases, pool2d_cases, batch_norm2d_cases, small_cases]
-    for family in [*families, cross_entropy_cases, sgd_cases]:
+    for family in [*families, cross_entropy_cases, sgd_cases, relu6_cases]:
         yield from family(rng)
     yield from reorder_cases()

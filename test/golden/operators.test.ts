@@ -68,6 +68,10 @@ const RUN: Record<string, Run> = {
     const y = native.reluForward(get('x'))
     return { y, dx: native.reluBackwardInput(get('dy'), y) }
   },
+  relu6: get => {
+    const y = native.relu6Forward(get('x'))
+    return { y, dx: native.relu6BackwardInput(get('dy'), y) }
+  },
   linear: get => ({
     y: native.linearForward(get('x'), get('w'), get('b')),
     dx: native.linearBackwardInput(get('dy'), get('w')),

@@ -26,15 +26,15 @@ def reorder(x, factor):
 
 
 class BatchNorm(nn.Module):
-    """MXNet's batch norm: eps 2e-5, running = m*running + (1-m)*batch, the biased variance in both places.
+    """MXNet's batch norm: the authors' eps, running = m*running + (1-m)*batch, the biased variance in both places.
 
     (torch.nn.BatchNorm2d feeds the unbiased variance into its running average, and its momentum is 1-m.)
     The running variance starts at 1.
     """
 
-    def __init__(self, channels, momentum):
+    def __init__(self, channels, momentum, epsilon=2e-5):
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.epsilon = momentum, epsilon
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("runningMean", torch.zeros(channels))
@@ -48,7 +48,7 @@ class BatchNorm(nn.Module):
             with torch.no_grad():
                 self.runningMean.copy_(self.momentum * self.runningMean + (1 - self.momentum) * mean)
                 self.runningVar.copy_(self.momentum * self.runningVar + (1 - self.momentum) * var)
-        scale = self.weight / torch.sqrt(var + 2e-5)
+        scale = self.weight / torch.sqrt(var + self.epsilon)
         return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
 
 

@@ -7,6 +7,7 @@ import {
   type Conv2dOptions,
   conv2d,
   crossEntropy,
+  dropout,
   globalAvgPool2d,
   type IgcBlockOptions,
   igcBlock,
@@ -14,6 +15,7 @@ import {
   maxPool2d,
   type Pool2dOptions,
   relu,
+  relu6,
   reorder,
   softmax,
 } from '../../src/ops/index.ts'
@@ -24,6 +26,15 @@ describe('elementwise', () => {
   it('add', () => gradcheck(add, [normal([2, 3, 4], 1), normal([2, 3, 4], 2)]))
   it('add of scalars', () => gradcheck(add, [normal([], 1), normal([], 2)]))
   it('relu, away from zero', () => gradcheck(relu, [awayFromZero([3, 5, 7], 1)]))
+  it('relu6, away from zero and six', () =>
+    gradcheck(relu6, [
+      tensor(
+        Float64Array.from({ length: 24 }, (_, i) => i - 8.5),
+        [2, 3, 4],
+        { dtype: 'f64', device: 'reference' },
+      ),
+    ]))
+  it('dropout', () => gradcheck(x => dropout(x, { rate: 0.4, seed: 2, offset: 9 }), [normal([3, 5, 7], 1)]))
   it('softmax', () => gradcheck(softmax, [normal([4, 7], 1)]))
   it('softmax of images', () => gradcheck(softmax, [normal([2, 3, 2, 5], 1)]))
   it.each([1, 2, 3, 4, 6, 12])('reorder of 12 channels by %i', factor =>

@@ -1,4 +1,4 @@
-/** add, relu and addRelu: `cpu` gives the numbers of `reference` for every length around the vector widths, and NaN and infinity. */
+/** add, relu, relu6 and addRelu: `cpu` gives the numbers of `reference` for every length around the vector widths, and NaN and infinity. */
 import { expect, it } from 'vitest'
 import { type NativeTensor, native } from '../../src/native.ts'
 import { expectExact, integers, type Place, runKernel, type Values } from '../support/kernel-compare.ts'
@@ -14,6 +14,14 @@ it.each(SHAPES.map(shape => [shape] as const))('add and relu of [%s]', shape => 
     const [a, b] = [put(integers(shape, 1)), put(integers(shape, 2))]
     const y = native.reluForward(a)
     return { sum: native.addForward(a, b), y, dx: native.reluBackwardInput(b, y) }
+  })
+})
+
+it.each(SHAPES.map(shape => [shape] as const))('relu6 of [%s]', shape => {
+  return expectExact(put => {
+    const x = integers(shape, 1)
+    const y = native.relu6Forward(put({ ...x, data: x.data.map(value => 2.5 * value) })) // from -7.5 to 7.5
+    return { y, dx: native.relu6BackwardInput(put(integers(shape, 2)), y) }
   })
 })
 
@@ -54,4 +62,17 @@ it.each([
   }, place)
   expect(outputs.get('y')).toEqual(Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, 0, 3, 0))
   expect(outputs.get('dx')).toEqual(Float32Array.of(0, 2, 0, 4, 0))
+})
+
+it.each([
+  { device: 'reference', dtype: 'f32' },
+  { device: 'cpu', dtype: 'f32' },
+] satisfies Place[])('relu6 on $device passes NaN on, and no gradient at zero, six or NaN', place => {
+  const outputs = runKernel(put => {
+    const y = native.relu6Forward(put({ shape: [7], data: Float64Array.of(...SPECIAL.data, 6, 5.5) }))
+    const dy = put({ shape: [7], data: Float64Array.of(1, 2, 3, 4, 5, 6, 7) })
+    return { y, dx: native.relu6BackwardInput(dy, y) }
+  }, place)
+  expect(outputs.get('y')).toEqual(Float32Array.of(Number.NaN, 6, 0, 3, 0, 6, 5.5))
+  expect(outputs.get('dx')).toEqual(Float32Array.of(0, 0, 0, 4, 0, 0, 7))
 })

@@ -193,7 +193,7 @@ describe('partitions and names', () => {
   it('an unknown name is told the known ones', () => {
     for (const name of ['plainIgc', 'toString', '']) {
       expect(() => models.create(name as models.NetworkName, { depth: 8, ...igc })).toThrow(
-        new RangeError(`network: expected one of plain, plain_igc, resnet, resnet_igc but received ${name}`),
+        new RangeError(`network: expected one of ${Object.keys(models.networks).join(', ')} but received ${name}`),
       )
     }
   })

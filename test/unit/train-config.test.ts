@@ -1,5 +1,6 @@
 /** Defaults of the papers, and the checks of every option of a run. */
 import { expect, test } from 'vitest'
+import { models } from '../../src/index.ts'
 import { checkConfig, differences, type TrainConfig, withDefaults } from '../../src/train/config.ts'
 
 test('without options: plain_igc, depth 20, L24M2 on the digits', () => {
@@ -38,6 +39,21 @@ test('the protocol of the papers for their data sets', () => {
   expect(withDefaults({ dataset: 'cifar10', network: 'plain' }).bnMomentum).toBe(0.99)
 })
 
+test('the sizes of every network have defaults, and its frame is that of the images', () => {
+  expect(withDefaults({ network: 'igcv3_d' })).toMatchObject({
+    multiplier: 1,
+    permutations: 1,
+    frame: 'cifar',
+    dropout: 0,
+  })
+  expect(withDefaults({ network: 'igcv3_d' })).not.toHaveProperty('depth')
+  expect(withDefaults({ network: 'xception' })).toMatchObject({ depth: 20, width: 36 })
+  for (const network of Object.keys(models.networks) as models.NetworkName[]) {
+    const { bnMomentum } = withDefaults({ network, dataset: 'cifar10' })
+    expect(bnMomentum).toBe(models.networks[network].bnMomentum)
+  }
+})
+
 test('steps of the learning rate follow the number of epochs and never fall on the first', () => {
   expect(withDefaults({ numEpochs: 40 }).lrSteps).toEqual([20, 30, 35])
   expect(withDefaults({ numEpochs: 1 }).lrSteps).toEqual([1, 1, 1])
@@ -48,14 +64,30 @@ test('undefined is the default', () => {
   expect(withDefaults({ trainExamples: undefined, depth: undefined as never }).depth).toBe(20)
 })
 
+const names = Object.keys(models.networks).join(', ')
+
 const wrong: [Record<string, unknown>, string][] = [
-  [{ network: 'vgg' }, 'one of plain, plain_igc, resnet, resnet_igc for network but received "vgg"'],
-  [{ network: 'toString' }, 'one of plain, plain_igc, resnet, resnet_igc for network but received "toString"'],
+  [{ network: 'vgg' }, `one of ${names} for network but received "vgg"`],
+  [{ network: 'toString' }, `one of ${names} for network but received "toString"`],
   [{ dataset: 'mnist' }, 'one of digits, cifar10, cifar100 for dataset but received "mnist"'],
   [{ depth: 2.5 }, 'a whole number from 1 to 10000 for depth but received 2.5'],
   [{ depth: 1e9 }, 'a whole number from 1 to 10000 for depth but received 1000000000'],
   [{ primaryPartition: 0 }, 'a whole number from 1 to 65536 for primaryPartition but received 0'],
   [{ secondaryPartition: '2' }, 'a whole number from 1 to 65536 for secondaryPartition but received "2"'],
+  [{ width: 5 }, 'only depth, primaryPartition, secondaryPartition as sizes of plain_igc but received 5 for width'],
+  [{ network: 'igcv2', width: 0 }, 'a whole number from 1 to 65536 for width but received 0'],
+  [
+    { network: 'igcv3_d', depth: 20 },
+    'only multiplier, permutations, frame, dropout as sizes of igcv3_d but received 20 for depth',
+  ],
+  [{ network: 'igcv3_d', multiplier: 65 }, 'a number from 0.01 to 64 for multiplier but received 65'],
+  [{ network: 'igcv3_d', permutations: 3 }, '1 or 2 for permutations but received 3'],
+  [{ network: 'igcv3_d', dropout: 1 }, 'a number from 0 to 0.99 for dropout but received 1'],
+  [{ network: 'resnet_igc_imgnet_d18', growth: 'X' }, 'one of L, M for growth but received "X"'],
+  [
+    { network: 'igcv3_d', frame: 'imagenet' },
+    'cifar for frame, as digits has images of 32x32 and not of 224x224, but received "imagenet"',
+  ],
   [{ consistent: 1 }, 'true or false for consistent but received 1'],
   [{ dataDir: '' }, 'the path of a folder for dataDir but received ""'],
   [{ numClasses: 3 }, 'at least the 10 classes of digits for numClasses but received 3'],

@@ -1,0 +1,37 @@
+/** What batch norm becomes when it is folded into the convolution in front of it. Checked in test/theory/fuse-for-inference.test.ts. */
+import { Module } from '../nn/index.ts'
+import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
+import { type FloatVector, type Images, relu6 } from '../ops/index.ts'
+import { scope } from '../scope.ts'
+import { ones, zeros } from '../tensor.ts'
+
+/**
+ * A convolution, a bias for every channel, and perhaps a ReLU (6: clipped at 6). x [N, H, W, C] to [N, P, Q, K].
+ * The bias is the op batch norm with mean 0, variance 1, epsilon 0 and gamma 1, which adds it exactly; IGC blocks and
+ * residual sums apply it, and the ReLU, as they read, so that it costs no pass over memory of its own there.
+ */
+export class FusedConvolution extends Module {
+  /** A Conv2d or InterleavedGroupConv2d. */
+  readonly convolution: Module
+  /** [K] */
+  readonly bias: FloatVector
+  readonly relu: boolean | 6
+
+  constructor(convolution: Module, bias: FloatVector, relu: boolean | 6) {
+    super()
+    this.convolution = convolution
+    this.bias = bias
+    this.relu = relu
+  }
+
+  forward(x: Images): Images {
+    using inner = scope()
+    const { bias, relu } = this
+    const unit = ones(bias.shape, bias)
+    const none = zeros(bias.shape, bias)
+    const y = this.convolution.forward(x)
+    const options = { training: false, epsilon: 0, relu: relu === true }
+    const biased = deferredBatchNorm2d(y, unit, bias, none, unit, options)
+    return inner.keep(relu === 6 ? relu6(biased) : biased)
+  }
+}
