@@ -1,5 +1,6 @@
 /** The networks that are measured, for all benchmarks. Checked in test/benchmarks/. */
 import type { NetworkName } from '../src/models/index.ts'
+import { partitionsFor } from '../src/theory/index.ts'
 
 export interface NetworkCase {
   /** `plain_igc-L24M2-d20`. */
@@ -25,23 +26,13 @@ export const networkCases: readonly NetworkCase[] = [
   networkCase('resnet', 20, 16, 1),
 ]
 
-/** The paper's study of partitions: about the parameters of one block, 4,672, in every shape that there is. */
-const PARTITION_STUDY = [
-  [64, 1],
-  [40, 2],
-  [28, 3],
-  [21, 4],
-  [12, 6],
-  [9, 7],
-  [6, 9],
-  [5, 10],
-  [3, 13],
-  [2, 16],
-  [1, 23],
-] as const
+/** The weights of a block in the paper's study of partitions, in every shape that there is. */
+const STUDY_WEIGHTS = 4672
 
 /** L24M2, the yardstick, and every member of the study, as plain_igc of depth 20. */
 export const gridCases: readonly NetworkCase[] = [
   networkCase('plain_igc', 20, 24, 2),
-  ...PARTITION_STUDY.map(([L, M]) => networkCase('plain_igc', 20, L, M)),
+  ...partitionsFor(STUDY_WEIGHTS).map(({ primaryPartitions: L, secondaryPartitions: M }) =>
+    networkCase('plain_igc', 20, L, M),
+  ),
 ]
