@@ -15,6 +15,7 @@ export * as optim from './optim/index.ts'
 export { type Scope, scope, tidy } from './scope.ts'
 export {
   type ArrayOf,
+  type DeviceChoice,
   type DeviceName,
   type DType,
   type FloatDType,
