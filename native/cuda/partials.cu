@@ -1,4 +1,5 @@
 // Adding up the rows of partial sums: see partials.h.
+#include "cuda/four.h"
 #include "cuda/partials.h"
 
 namespace igcnet::simt {
@@ -18,6 +19,23 @@ __device__ double sum_of_slices(double* shared, int column, int slice, double va
   return sum;
 }
 
+__device__ void write(const Split& out, int64_t i, double sum) {
+  if (i < out.first_count) {
+    if (out.first != nullptr) out.first[i] = static_cast<float>(sum);
+  } else if (out.second != nullptr) {
+    out.second[i - out.first_count] = static_cast<float>(sum);
+  }
+}
+
+// A thread adds a whole column.
+__global__ void sum_few_partials_kernel(const float* partial, int64_t rows, int64_t count, Split out) {
+  const int64_t i = global_thread();
+  if (i >= count) return;
+  double sum = 0;
+  for (int64_t row = 0; row < rows; ++row) sum += static_cast<double>(partial[row * count + i]);
+  write(out, i, sum);
+}
+
 // A block adds kColumns columns; a thread the rows slice, slice + kSlices, ... of one.
 __global__ void sum_partials_kernel(const float* partial, int64_t rows, int64_t count, Split out) {
   double* shared = dynamic_shared<double>();
@@ -28,12 +46,7 @@ __global__ void sum_partials_kernel(const float* partial, int64_t rows, int64_t 
     for (int64_t row = slice; row < rows; row += kSlices) sum += static_cast<double>(partial[row * count + i]);
   }
   sum = sum_of_slices(shared, column, slice, sum);
-  if (slice != 0 || i >= count) return;
-  if (i < out.first_count) {
-    if (out.first != nullptr) out.first[i] = static_cast<float>(sum);
-  } else if (out.second != nullptr) {
-    out.second[i - out.first_count] = static_cast<float>(sum);
-  }
+  if (slice == 0 && i < count) write(out, i, sum);
 }
 
 // mean = sum of count_row * mean_row / count; var = sum of (squares_row + count_row * (mean_row - mean)^2) / count.
@@ -70,6 +83,11 @@ Launch over_columns(int64_t count) {
 }  // namespace
 
 void sum_partials(Stream stream, const float* partial, int64_t rows, int64_t count, const Split& out) {
+  constexpr int64_t kFewRows = kSlices;  // a slice would have one row to add
+  if (rows <= kFewRows) {
+    launch(independent(count), stream, sum_few_partials_kernel, partial, rows, count, out);
+    return;
+  }
   launch(over_columns(count), stream, sum_partials_kernel, partial, rows, count, out);
 }
 
