@@ -14,10 +14,15 @@ namespace {
 Napi::Value plugin_probe(const Napi::CallbackInfo& info) {
   const Arguments args(info, "pluginProbe");
   const Params params = args.params(0);
-  const DevicePlugin& plugin = load_device_plugin(params.text("plugin"));
+  const std::string path = params.text("plugin");
   constexpr int64_t kMaxOrdinal = 999;
   const int64_t ordinal = std::clamp<int64_t>(params.integer("ordinal"), 0, kMaxOrdinal);
-  const ProbeResult found = plugin.probe(static_cast<int>(ordinal));
+  ProbeResult found;
+  try {
+    found = load_device_plugin(path).probe(static_cast<int>(ordinal));
+  } catch (const Error& error) {  // it could not be loaded: a reason like any other
+    found = {false, error.what()};
+  }
   auto result = Napi::Object::New(info.Env());
   result.Set("works", found.works);
   result.Set("text", found.text);
