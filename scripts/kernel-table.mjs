@@ -146,7 +146,11 @@ if (isMain(import.meta.url)) {
     if (found === undefined) throw new SetupError('docs:kernels: nvcc was not found')
     const kernels = parsePtxas(buildLog(found), 'sm_90')
     const names = readable(kernels.map(({ symbol }) => symbol))
-    writeFileSync(join(root, 'docs', 'kernels', 'cuda-resources.md'), page(kernels, names, found.version))
+    // Symbols have a hash in them; names do not.
+    const order = names.map((_, i) => i).sort((a, b) => (names[a] < names[b] ? -1 : 1))
+    const inOrder = list => order.map(i => list[i])
+    const text = page(inOrder(kernels), inOrder(names), found.version)
+    writeFileSync(join(root, 'docs', 'kernels', 'cuda-resources.md'), text)
     console.log(`docs/kernels/cuda-resources.md: ${kernels.length} kernels`)
   })
 }
