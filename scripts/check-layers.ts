@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url'
  */
 const mayImport: Record<string, string[]> = {
   errors: [],
-  native: ['errors'],
+  plugin: ['errors'],
+  native: ['plugin', 'errors'],
   core: ['native', 'errors'],
   ops: ['core', 'native', 'errors'],
   nn: ['ops', 'core', 'errors'],
@@ -66,7 +67,7 @@ function unitOf(path: string): string {
   const [, first = '', second] = path.split('/')
   if (second !== undefined) return first
   const name = first.replace(/\.ts$/, '')
-  return name === 'errors' || name === 'native' || name === 'index' ? name : 'core'
+  return ['errors', 'plugin', 'native', 'index'].includes(name) ? name : 'core'
 }
 
 function checkImports({ path, text }: SourceFile, report: (line: number, message: string) => void): void {

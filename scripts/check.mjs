@@ -1,6 +1,6 @@
 /**
- * `npm run check`: type check, lint and all tests, one after the other; a step that fails does not keep the next ones
- * from running, so that one run shows everything. Arguments go to vitest: `npm run check -- test/unit`.
+ * `npm run check`: type check, lint, the build of the CUDA kernels and all tests, one after the other; a step that
+ * fails does not keep the next ones from running, so that one run shows everything. Arguments go to vitest: `npm run check -- test/unit`.
  * The exit code is 0 when every step passed.
  */
 import { spawnSync } from 'node:child_process'
@@ -14,6 +14,7 @@ const steps = [
   { name: 'lint (biome)', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { name: 'lint (layers)', command: bin('tsx'), args: ['scripts/check-layers.ts'] },
   { name: 'lint (clang-format)', command: process.execPath, args: ['scripts/check-cpp-format.mjs'] },
+  { name: 'CUDA', command: process.execPath, args: ['scripts/build-cuda.mjs', '--if-possible'] },
   { name: 'tests', command: bin('vitest'), args: ['run', ...process.argv.slice(2)] },
 ]
 

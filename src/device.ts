@@ -1,6 +1,6 @@
 /** What concerns a device as a whole: waiting, memory, threads. Checked in test/binding/device.test.ts. */
 import { availableParallelism } from 'node:os'
-import { type DeviceInfo, type MemoryStats, native } from './native.ts'
+import { cudaProbe, type DeviceInfo, type MemoryStats, native } from './native.ts'
 import type { DeviceName } from './tensor.ts'
 
 export type { DeviceInfo, MemoryStats } from './native.ts'
@@ -32,6 +32,15 @@ export function trim(device: DeviceName = 'cpu'): void {
  */
 export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
   native.deviceSetThreads(device, { threads })
+}
+
+/**
+ * Whether the device cuda (or cuda:`ordinal`) can be had: what it is, or why not. The first call starts a process that
+ * looks at the GPU; the answer is remembered.
+ */
+export function cuda(ordinal = 0): { works: boolean; text: string } {
+  const { works, text } = cudaProbe(ordinal)
+  return { works, text }
 }
 
 /** The number of threads that a device uses unless told otherwise. @throws RangeError for a bad IGCNET_THREADS */

@@ -17,6 +17,7 @@ export * as reproduce from './reproduce/index.ts'
 export { type Scope, scope, tidy } from './scope.ts'
 export {
   type ArrayOf,
+  type DeviceChoice,
   type DeviceName,
   type DType,
   type FloatDType,

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as errors from './errors.ts'
+import { type PluginProbe, probeCuda, type ResolvedDevice, resolveDevice } from './plugin.ts'
 
 /** A tensor on the native side: an opaque object that owns memory until it is disposed of or collected. */
 export interface NativeTensor {
@@ -87,6 +88,8 @@ export interface DeviceInfo {
   threads: number
   /** Version of oneDNN; null where it is not used. */
   onednn: string | null
+  /** A device of its own in words: name, driver, libraries; null: the processor. */
+  hardware: string | null
 }
 
 type Handle = NativeTensor
@@ -95,6 +98,10 @@ type WithShape = { shape: readonly number[] }
 /** Every native function. Layouts and formulas: native/core/<op>.h. */
 export interface Native {
   setErrorClasses(classes: Record<string, unknown>): void
+  /** Asked once for every name of a device that the addon does not have itself. */
+  setDeviceLoader(load: (name: string) => ResolvedDevice): void
+  /** What a plug-in finds on this machine; it may end the process, see plugin.ts. */
+  pluginProbe(p: { plugin: string; ordinal: number }): { works: boolean; text: string }
 
   tensorCreate(p: { device: string; dtype: string; shape: readonly number[] }, data?: TypedArray): Handle
   tensorRead(x: Handle): Promise<TypedArray>
@@ -226,6 +233,8 @@ function requirePatiently(require: NodeJS.Require, path: string): Native {
   }
 }
 
+let addonPath = ''
+
 function load(): Native {
   const require = createRequire(import.meta.url)
   const tried: string[] = []
@@ -238,6 +247,8 @@ function load(): Native {
     try {
       const native = requirePatiently(require, path)
       native.setErrorClasses({ ...errors })
+      native.setDeviceLoader(name => resolveDevice(path, name))
+      addonPath = path
       return native
     } catch (error) {
       tried.push(`${path}: ${error instanceof Error ? error.message : String(error)}`)
@@ -250,3 +261,8 @@ function load(): Native {
 }
 
 export const native: Native = load()
+
+/** Whether the device cuda can be had, and what it is or why not. */
+export function cudaProbe(ordinal = 0): PluginProbe {
+  return probeCuda(addonPath, ordinal)
+}

@@ -14,8 +14,13 @@ export type DType = 'f32' | 'f64' | 'i32' | 'u8'
 export type FloatDType = 'f32' | 'f64'
 /** Sizes. A dimension of type `number` is checked at run time, a literal one by the compiler too. */
 export type Shape = readonly number[]
-/** `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. */
-export type DeviceName = 'cpu' | 'reference'
+/**
+ * `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. `cuda` and
+ * `cuda:1`, …: NVIDIA GPUs, f32, through a plug-in.
+ */
+export type DeviceName = 'cpu' | 'reference' | 'cuda' | `cuda:${number}`
+/** What may be asked for: a device, or `auto`: cuda where it can be had, else cpu, with the reason once on stderr. */
+export type DeviceChoice = DeviceName | 'auto'
 
 /** The typed array of a DType. */
 export type ArrayOf<D extends DType> = {
@@ -32,7 +37,7 @@ export type TensorOptions<D extends DType = DType> = {
   /** Default: that of the typed array; f32 for plain numbers. */
   dtype?: D
   /** Default: 'cpu'. */
-  device?: DeviceName
+  device?: DeviceChoice
   /** Whether `backward()` should leave a gradient in `grad`. Default: false. Floats only. */
   requiresGrad?: boolean
 }

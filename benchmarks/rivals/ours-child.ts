@@ -5,13 +5,14 @@
 import { createInterface } from 'node:readline'
 import { device, igcBlock, type models, scope, type Tensor, tensor } from '../../src/index.ts'
 import { inferencePasses, peakMemory, trainingSteps } from '../../src/train/benchmark.ts'
-import { buildNetwork, withDefaults } from '../../src/train/index.ts'
+import { buildNetwork, type TrainConfig, withDefaults } from '../../src/train/index.ts'
 import type { BlockRivalCase, NetworkRivalCase, RivalCase } from './cases.ts'
 import type { Reply, Request } from './contestant.ts'
 import { labels, probe, setWeights, values } from './values.ts'
 
 const threads = Number(process.argv[2])
 const CLASSES = 10
+const DEVICE = (process.env.IGCNET_BENCH_DEVICE || 'cpu') as TrainConfig['device']
 /** Backward passes timed together, each of a forward pass of its own. */
 const CHUNK = 4
 
@@ -31,7 +32,7 @@ async function timed(work: () => unknown): Promise<number> {
 
 async function prepareNetwork({ kind, network, batchSize }: NetworkRivalCase): Promise<Prepared> {
   const { id: _, ...sizes } = network
-  const config = withDefaults({ ...sizes, dataset: 'cifar10', batchSize, threads })
+  const config = withDefaults({ ...sizes, dataset: 'cifar10', batchSize, threads, device: DEVICE })
   const net: models.Network = buildNetwork(config)
   setWeights(net.state())
   const images = values(batchSize * 32 * 32 * 3, 1)
@@ -61,7 +62,7 @@ function prepareBlock({ kind, block }: BlockRivalCase): Prepared {
         seed,
       ),
       shape,
-      { requiresGrad: seed < 4 },
+      { requiresGrad: seed < 4, device: DEVICE },
     )
   const x = make([N, size, size, C], 1)
   const [primary, secondary] = [make([C, 3, 3, M], 2), make([C, 1, 1, L], 3)]
@@ -81,19 +82,19 @@ function prepareBlock({ kind, block }: BlockRivalCase): Prepared {
   const runForward: Run = count =>
     timed(() => {
       for (let i = 0; i < count; i++) forward().dispose()
-      device.synchronize()
+      device.synchronize(DEVICE)
     })
   const runBackward: Run = async count => {
     let total = 0
     for (let start = 0; start < count; start += CHUNK) {
       const made = Array.from({ length: Math.min(CHUNK, count - start) }, forward)
-      device.synchronize()
+      device.synchronize(DEVICE)
       total += await timed(() => {
         for (const y of made) {
           y.backward(dy)
           clear()
         }
-        device.synchronize()
+        device.synchronize(DEVICE)
       })
       for (const y of made) y.dispose()
     }
@@ -112,17 +113,17 @@ function prepare(rivalCase: RivalCase): Promise<Prepared> | Prepared {
   return 'block' in rivalCase ? prepareBlock(rivalCase) : prepareNetwork(rivalCase)
 }
 
-device.setThreads(threads)
+device.setThreads(threads, DEVICE)
 const baseline = peakMemory()
 let prepared: Prepared | undefined
 
 async function answer(request: Request): Promise<Reply> {
-  if (request.command === 'version') return { version: JSON.stringify(device.info()) }
+  if (request.command === 'version') return { version: JSON.stringify(device.info(DEVICE)) }
   if (request.command === 'memory') return { peak: peakMemory(), baseline }
   if (request.command === 'window') return { ms: await (prepared as Prepared).run(request.count) }
   prepared?.dispose()
   prepared = undefined
-  device.trim()
+  device.trim(DEVICE)
   prepared = await prepare(request.case)
   return { results: prepared.results }
 }

@@ -19,6 +19,7 @@ from torch_networks import IgcConv, build
 from torch_values import from_nhwc, labels, probe, set_weights, values
 
 CLASSES = 10
+DEVICE = os.environ.get("IGCNET_BENCH_DEVICE") or "cpu"
 CHUNK = 4  # backward passes timed together, each of a forward pass of its own
 
 
@@ -27,10 +28,17 @@ def peak_memory():
         return 1024 * int(re.search(r"VmHWM:\s*(\d+)", status.read())[1])
 
 
+def wait():
+    if DEVICE != "cpu":
+        torch.cuda.synchronize()
+
+
 def timed(work, count):
+    wait()
     start = time.perf_counter()
     for _ in range(count):
         work()
+    wait()
     return 1000 * (time.perf_counter() - start)
 
 
@@ -39,13 +47,17 @@ class Contestant:
         self.channels_last, self.compiles = variant == "torch-cl", variant == "torch-compile"
 
     def place(self, x):
+        x = x.to(DEVICE)
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
 
     def finish(self, model):
         """In the layout of this contestant, and compiled if that is its way."""
+        model = model.to(DEVICE)
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)
-        return torch.compile(model) if self.compiles else model
+        if not self.compiles:
+            return model
+        return torch.compile(model) if DEVICE == "cpu" else torch.compile(model, mode="max-autotune")
 
     def images(self, count):
         return self.place(from_nhwc(values((count, 32, 32, 3), 1)))
@@ -55,7 +67,7 @@ class Contestant:
         set_weights(raw)
         model = self.finish(raw.train())
         sgd = torch.optim.SGD(raw.parameters(), 1e-6, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
-        x, y = self.images(case["batchSize"]), labels(case["batchSize"], CLASSES)
+        x, y = self.images(case["batchSize"]), labels(case["batchSize"], CLASSES).to(DEVICE)
 
         def step():
             loss = F.cross_entropy(model(x), y)
@@ -117,6 +129,10 @@ def main():
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if DEVICE != "cpu":
+        tf32 = os.environ.get("IGCNET_TF32") == "1"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = True
     replies = os.fdopen(os.dup(1), "w")  # what libraries print goes to standard error
     os.dup2(2, 1)
     contestant, run, baseline = Contestant(options.variant), None, peak_memory()

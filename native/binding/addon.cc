@@ -11,6 +11,7 @@
 #include "binding/arguments.h"
 #include "core/host_device.h"
 #include "core/host_memory.h"
+#include "core/plugin.h"
 #include "cpu/cpu.h"
 #include "reference/reference.h"
 
@@ -31,6 +32,8 @@ const char* class_name(ErrorCode code) {
       return "OutOfMemoryError";
     case ErrorCode::kDisposed:
       return "DisposedError";
+    case ErrorCode::kCuda:
+      return "CudaError";
     case ErrorCode::kData:
       return "DataError";
     case ErrorCode::kArgument:
@@ -82,18 +85,48 @@ void Addon::stop_streams() noexcept {
 }
 
 const std::shared_ptr<Device>& Addon::device(const std::string& name) {
+  const auto alias = resolved_.find(name);
+  const auto found = devices_.find(alias == resolved_.end() ? name : alias->second);
+  if (found != devices_.end()) return found->second;
+  if (name == "auto" || name.compare(0, 4, "cuda") == 0) return load_device(name);
+  return make_device(name);
+}
+
+// A device of the addon itself.
+const std::shared_ptr<Device>& Addon::make_device(const std::string& name) {
   const auto found = devices_.find(name);
   if (found != devices_.end()) return found->second;
   std::unique_ptr<Backend> backend;
   if (name == "cpu") backend = make_cpu_backend();
   if (name == "reference") backend = make_reference_backend();
   if (backend == nullptr) {
-    throw Error(ErrorCode::kDevice, "device: expected cpu or reference but received " + shortened(name));
+    throw Error(ErrorCode::kDevice,
+                "device: expected cpu, reference, cuda, cuda:N or auto but received " + shortened(name));
   }
   const int threads = threads_asked_for();
   const auto device = std::make_shared<HostDevice>(std::move(backend));
   if (threads > 0) device->submit([threads](Backend& made) { made.set_threads(threads); });
   return devices_[name] = device;
+}
+
+// A device that the loader finds: { name } of ours, or { name, plugin, ordinal }.
+const std::shared_ptr<Device>& Addon::load_device(const std::string& name) {
+  if (device_loader_.IsEmpty()) {
+    throw Error(ErrorCode::kDevice, "device " + shortened(name) + " is not available: nobody was set to look for it");
+  }
+  const Napi::Value value = device_loader_.Call({Napi::String::New(device_loader_.Env(), name)});
+  if (!value.IsObject()) {
+    throw Error(ErrorCode::kArgument, "device: expected an object from the loader but received " + describe(value));
+  }
+  const auto answer = value.As<Napi::Object>();
+  const Params params("device", answer);
+  const std::string own = params.text("name");
+  resolved_[name] = own;
+  if (answer.Get("plugin").IsUndefined()) return make_device(own);
+  const auto found = devices_.find(own);
+  if (found != devices_.end()) return found->second;
+  const DevicePlugin& plugin = load_device_plugin(params.text("plugin"));
+  return devices_[own] = plugin.make_device(static_cast<int>(params.integer("ordinal")), own);
 }
 
 // A training step fills and empties the memory many times a second. Told of each time, V8 would look for garbage in
@@ -133,7 +166,7 @@ Napi::TypedArray Addon::new_array(DType dtype, int64_t length) const {
 void Addon::set_error_classes(const Napi::Object& classes) {
   std::map<std::string, Napi::FunctionReference> received;
   for (const char* name : {"ShapeError", "DTypeError", "DeviceError", "UnsupportedError", "OutOfMemoryError",
-                           "DisposedError", "DataError", "InternalError"}) {
+                           "DisposedError", "DataError", "CudaError", "InternalError"}) {
     const Napi::Value value = classes.Get(name);
     if (!value.IsFunction()) {
       throw Error(ErrorCode::kArgument,
@@ -177,31 +210,27 @@ Napi::Value set_error_classes(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// setDeviceLoader(load): load(name) -> { name } or { name, plugin, ordinal }.
+Napi::Value set_device_loader(const Napi::CallbackInfo& info) {
+  if (!info[0].IsFunction()) {
+    throw Error(ErrorCode::kArgument, "setDeviceLoader: expected a function but received " + describe(info[0]));
+  }
+  Addon::of(info.Env()).set_device_loader(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* addon = new Addon(env);
   env.SetInstanceData(addon);
   // Before the environment frees its values, no stream may run any more.
   env.AddCleanupHook([](Addon* state) { state->shutdown(); }, addon);
   define<set_error_classes>(exports, "setErrorClasses");
-  for (auto* define_op : {define_tensor,
-                          define_device,
-                          define_device_info,
-                          define_add,
-                          define_avg_pool2d,
-                          define_batch_norm2d,
-                          define_cast,
-                          define_conv2d,
-                          define_cross_entropy,
-                          define_dropout,
-                          define_global_avg_pool2d,
-                          define_igc_block,
-                          define_linear,
-                          define_max_pool2d,
-                          define_random,
-                          define_relu,
-                          define_relu6,
-                          define_reorder,
-                          define_sgd_step,
+  define<set_device_loader>(exports, "setDeviceLoader");
+  for (auto* define_op : {define_tensor,    define_device,        define_device_info,  define_plugin,
+                          define_add,       define_avg_pool2d,    define_batch_norm2d, define_cast,
+                          define_conv2d,    define_cross_entropy, define_dropout,      define_global_avg_pool2d,
+                          define_igc_block, define_linear,        define_max_pool2d,   define_random,
+                          define_relu,      define_relu6,         define_reorder,      define_sgd_step,
                           define_softmax}) {
     define_op(exports);
   }

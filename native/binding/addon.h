@@ -24,6 +24,8 @@ class Addon {
 
   // Creates the device on first use. Throws DeviceError for a name that is not a device.
   const std::shared_ptr<Device>& device(const std::string& name);
+  // What finds the devices that are plug-ins: src/plugin.ts.
+  void set_device_loader(Napi::Function loader) { device_loader_ = Napi::Persistent(loader); }
   // The devices created so far.
   const std::map<std::string, std::shared_ptr<Device>>& devices() const { return devices_; }
   Completions& completions() { return completions_; }
@@ -44,8 +46,12 @@ class Addon {
 
  private:
   void stop_streams() noexcept;
+  const std::shared_ptr<Device>& make_device(const std::string& name);
+  const std::shared_ptr<Device>& load_device(const std::string& name);
 
   std::map<std::string, std::shared_ptr<Device>> devices_;
+  std::map<std::string, std::string> resolved_;  // names such as auto, and the device that they turned out to be
+  Napi::FunctionReference device_loader_;
   std::map<std::string, Napi::FunctionReference> error_classes_;
   std::map<DType, Napi::FunctionReference> array_classes_;
   Completions completions_;
@@ -76,6 +82,7 @@ void define(Napi::Object& exports, const char* name) {
 void define_tensor(Napi::Object& exports);
 void define_device(Napi::Object& exports);
 void define_device_info(Napi::Object& exports);
+void define_plugin(Napi::Object& exports);
 void define_add(Napi::Object& exports);
 void define_avg_pool2d(Napi::Object& exports);
 void define_batch_norm2d(Napi::Object& exports);

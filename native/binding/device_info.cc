@@ -5,7 +5,7 @@
 namespace igcnet::binding {
 namespace {
 
-// deviceInfo(device): { simd, f32Lanes, threads, onednn }; onednn is null where it is not used. Waits for the ops
+// deviceInfo(device): { simd, f32Lanes, threads, onednn, hardware }; null for the last two: not used. Waits for the ops
 // before it, since the stream's thread knows.
 Napi::Value device_info(const Napi::CallbackInfo& info) {
   const Arguments args(info, "info");
@@ -17,11 +17,15 @@ Napi::Value device_info(const Napi::CallbackInfo& info) {
   result.Set("simd", found->simd);
   result.Set("f32Lanes", found->f32_lanes);
   result.Set("threads", found->threads);
-  if (found->onednn.empty()) {
-    result.Set("onednn", info.Env().Null());
-  } else {
-    result.Set("onednn", found->onednn);
-  }
+  const auto text_or_null = [&](const char* name, const std::string& text) {
+    if (text.empty()) {
+      result.Set(name, info.Env().Null());
+    } else {
+      result.Set(name, text);
+    }
+  };
+  text_or_null("onednn", found->onednn);
+  text_or_null("hardware", found->hardware);
   return result;
 }
 

@@ -1,8 +1,10 @@
 #include "core/allocator.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "core/error.h"
 
@@ -23,6 +25,11 @@ size_t round_up(size_t bytes) {
 }
 
 }  // namespace
+
+bool debug_memory() {
+  const char* value = std::getenv("IGCNET_DEBUG_MEMORY");
+  return value != nullptr && std::strcmp(value, "1") == 0;
+}
 
 CachingAllocator::CachingAllocator(std::string device, MemorySource source, bool debug)
     : device_(std::move(device)), source_(std::move(source)), debug_(debug) {}
@@ -118,14 +125,29 @@ void CachingAllocator::trim() noexcept {
 }
 
 void CachingAllocator::arm_fences(char* base, const Block& block) const {
-  std::memset(base, kFenceByte, block.size);
-  std::memset(base + kFence, kPoison, block.requested);
+  const auto fill = [this](void* start, unsigned char value, size_t bytes) {
+    if (source_.fill) {
+      source_.fill(start, value, bytes);
+    } else {
+      std::memset(start, value, bytes);
+    }
+  };
+  fill(base, kFenceByte, block.size);
+  fill(base + kFence, kPoison, block.requested);
 }
 
 bool CachingAllocator::fences_hold(const char* base, const Block& block) const {
-  const auto intact = [](char c) { return static_cast<unsigned char>(c) == kFenceByte; };
-  return std::all_of(base, base + kFence, intact) &&
-         std::all_of(base + kFence + block.requested, base + block.size, intact);
+  const auto intact = [this](const char* start, const char* end) {
+    std::vector<char> copy;
+    if (source_.read) {
+      copy.resize(static_cast<size_t>(end - start));
+      source_.read(copy.data(), start, copy.size());
+      start = copy.data();
+      end = start + copy.size();
+    }
+    return std::all_of(start, end, [](char c) { return static_cast<unsigned char>(c) == kFenceByte; });
+  };
+  return intact(base, base + kFence) && intact(base + kFence + block.requested, base + block.size);
 }
 
 }  // namespace igcnet

@@ -28,11 +28,18 @@ struct MemorySource {
   std::function<void()> drain;        // waits until no enqueued op uses freed blocks
   std::function<size_t()> available;  // bytes that can be had now; slow to ask
   size_t limit = 0;                   // bytes that can ever be had
+  // For the debug mode, where the host cannot touch the memory: all bytes of a range set to one value, and a copy of a
+  // range. Empty: host memory.
+  std::function<void(void*, unsigned char, size_t)> fill = {};
+  std::function<void(char*, const void*, size_t)> read = {};
 };
+
+// Whether IGCNET_DEBUG_MEMORY is 1.
+bool debug_memory();
 
 class CachingAllocator {
  public:
-  // debug (environment variable IGCNET_DEBUG_MEMORY=1, host memory only): every block is drained before reuse,
+  // debug (environment variable IGCNET_DEBUG_MEMORY=1, see debug_memory): every block is drained before reuse,
   // filled with 0xFF (NaN in f32 and f64), and fenced on both sides; fences are checked when it is freed.
   CachingAllocator(std::string device, MemorySource source, bool debug);
   ~CachingAllocator();

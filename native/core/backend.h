@@ -26,7 +26,8 @@ struct BackendInfo {
   std::string simd = "none";  // instruction set in use: avx512, avx2, neon, baseline; none: plain loops
   int f32_lanes = 1;          // floats in a vector
   int threads = 1;
-  std::string onednn;  // its version; empty: not used
+  std::string onednn;         // its version; empty: not used
+  std::string hardware = {};  // a device of its own, in words: "NVIDIA H200, ..."; empty: the host's processor
 };
 
 class Backend {

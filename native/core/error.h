@@ -18,6 +18,7 @@ enum class ErrorCode {
   kData,         // DataError         values that make no sense, such as a label out of range
   kArgument,     // TypeError         not the kind of JavaScript value that was asked for
   kRange,        // RangeError        a number outside of its range
+  kCuda,         // CudaError         CUDA, cuDNN or cuBLAS failed
   kInternal,     // InternalError     a fault of igcnet itself
 };
 

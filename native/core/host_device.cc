@@ -1,19 +1,10 @@
 #include "core/host_device.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "core/host_memory.h"
 
 namespace igcnet {
-namespace {
-
-bool debug_memory() {
-  const char* value = std::getenv("IGCNET_DEBUG_MEMORY");
-  return value != nullptr && std::strcmp(value, "1") == 0;
-}
-
-}  // namespace
 
 HostDevice::HostDevice(std::unique_ptr<Backend> backend)
     : name_(backend->name()),

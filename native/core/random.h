@@ -6,7 +6,16 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
+
+// A function that kernels of a GPU share with the host. (nvcc compiles constexpr functions, as those of std::array, for
+// both.)
+#if defined(__CUDACC__)
+#define IGCNET_HOST_DEVICE __host__ __device__
+#else
+#define IGCNET_HOST_DEVICE
+#endif
 
 namespace igcnet {
 
@@ -17,11 +26,46 @@ struct RandomParams {
   double b = 1;         // uniform: high; normal: standard deviation
 };
 
-// One block of Philox4x32-10: 128 random bits from a 128-bit counter {block, 0} and a 64-bit key.
-std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t block);
+// One block of Philox4x32-10: 128 random bits from a 128-bit counter {block, 0} and a 64-bit key. Checked against the
+// published test vectors in test/kernels/random.test.ts.
+IGCNET_HOST_DEVICE inline std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t block) {
+  // Multipliers and key increments of the paper (table 2 and section 2.2).
+  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
+  constexpr uint32_t kIncrement0 = 0x9E3779B9, kIncrement1 = 0xBB67AE85;
+  constexpr int kRounds = 10;
+  std::array<uint32_t, 4> c = {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0};
+  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < kRounds; ++round) {
+    const uint64_t product0 = kMultiplier0 * c[0], product1 = kMultiplier1 * c[2];
+    c = {static_cast<uint32_t>(product1 >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(product1),
+         static_cast<uint32_t>(product0 >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(product0)};
+    k0 += kIncrement0;
+    k1 += kIncrement1;
+  }
+  return c;
+}
 
-// The two numbers of one block, before rounding to the tensor's type. A uniform is in [a, b).
-std::array<double, 2> random_uniform_pair(const RandomParams& params, uint64_t block);
-std::array<double, 2> random_normal_pair(const RandomParams& params, uint64_t block);
+// Two uniforms in [0, 1) with 53 bits each.
+IGCNET_HOST_DEVICE inline std::array<double, 2> unit_pair(uint64_t seed, uint64_t block) {
+  const auto words = philox4x32(seed, block);
+  const auto unit = [](uint32_t high, uint32_t low) {
+    const uint64_t bits = (uint64_t{high} << 32 | low) >> 11;
+    return static_cast<double>(bits) * 0x1.0p-53;
+  };
+  return {unit(words[0], words[1]), unit(words[2], words[3])};
+}
+
+// Before rounding to the tensor's type. A uniform is in [a, b).
+IGCNET_HOST_DEVICE inline std::array<double, 2> random_uniform_pair(const RandomParams& params, uint64_t block) {
+  const auto [u0, u1] = unit_pair(params.seed, block);
+  return {params.a + (params.b - params.a) * u0, params.a + (params.b - params.a) * u1};
+}
+
+IGCNET_HOST_DEVICE inline std::array<double, 2> random_normal_pair(const RandomParams& params, uint64_t block) {
+  constexpr double kTwoPi = 6.283185307179586476925;
+  const auto [u0, u1] = unit_pair(params.seed, block);
+  const double radius = params.b * std::sqrt(-2.0 * std::log(1.0 - u0));
+  return {params.a + radius * std::cos(kTwoPi * u1), params.a + radius * std::sin(kTwoPi * u1)};
+}
 
 }  // namespace igcnet

@@ -59,7 +59,7 @@ export function addBench(program: Command, terminal: Terminal): void {
 
 async function runBench(choice: BenchChoice, terminal: Terminal): Promise<void> {
   const { samples, sampleMs, json, device: deviceChoice, ...given } = choice
-  const device = deviceChoice && deviceFor(deviceChoice, terminal.err)
+  const device = deviceChoice && (await deviceFor(deviceChoice, terminal.err))
   const { benchmark } = await import('../train/benchmark.ts')
   const { withDefaults } = await import('../train/index.ts')
   checkNetworkOptions(given)

@@ -64,6 +64,7 @@ function oneDnnText({ libraries, kernels }: MachineReport): string {
 
 function deviceText(device: DeviceReport): string {
   if (!device.works) return `not available: ${device.reason}`
+  if ('what' in device) return `works: ${device.what}`
   return `works, ${device.threads} thread${device.threads === 1 ? '' : 's'}`
 }
 

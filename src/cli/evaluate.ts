@@ -48,7 +48,7 @@ export function addEvaluate(program: Command, terminal: Terminal): void {
 async function runEvaluate(choice: EvaluateChoice, terminal: Terminal): Promise<void> {
   const { checkpoint, split, json = false, device: deviceChoice, ...given } = choice
   checkSplit(choice)
-  const device = deviceChoice && deviceFor(deviceChoice, terminal.err)
+  const device = deviceChoice && (await deviceFor(deviceChoice, terminal.err))
   const { evaluateCheckpoint, readConfig } = await import('../train/index.ts')
   const stored = await readConfig(checkpoint)
   const dataset = given.dataset ?? stored.dataset

@@ -1,10 +1,10 @@
 /** The options that choose data set, device and output, shared by commands. Checked in test/cli/usage.test.ts. */
 import type { Command } from 'commander'
 import { DeviceError } from '../errors.ts'
-import type { DeviceName } from '../tensor.ts'
+import type { DeviceChoice, DeviceName } from '../tensor.ts'
 import type { TrainConfig } from '../train/index.ts'
 import { UsageError } from './failure.ts'
-import { DATASETS, DEVICES, type DeviceChoice } from './names.ts'
+import { DATASETS, DEVICES } from './names.ts'
 import { oneOf, path, wholeNumber } from './values.ts'
 
 /** What the options of this file become; names as in TrainConfig, undefined where not given. */
@@ -43,11 +43,7 @@ export function checkFileOptions({ dataDir, download }: Partial<TrainConfig>, da
 export function addDeviceOptions(command: Command): void {
   command
     .optionsGroup('Device:')
-    .option(
-      '--device <name>',
-      `${DEVICES.join(', ')} (default: cpu)`,
-      oneOf('device', DEVICES, { gpu: 'cuda', nvidia: 'cuda' }),
-    )
+    .option('--device <name>', `${DEVICES.join(', ')}, cuda:1, … (default: cpu)`, deviceName)
     .option(
       '--threads <n>',
       'threads; one number always gives the same bits (default: IGCNET_THREADS, or all cores)',
@@ -55,15 +51,25 @@ export function addDeviceOptions(command: Command): void {
     )
 }
 
-/** Why there is no CUDA device. */
-export const NO_CUDA = 'this version of igcnet has no CUDA backend'
+/** A value of --device. */
+function deviceName(value: string): DeviceChoice {
+  return isCudaOrdinal(value) ? value : oneOf('device', DEVICES, { gpu: 'cuda', nvidia: 'cuda' })(value)
+}
+
+function isCudaOrdinal(value: string): value is `cuda:${number}` {
+  return /^cuda:\d{1,3}$/.test(value)
+}
 
 /**
  * The device of the library for a choice on the command line. `auto` says once, through `note`, why it is the CPU.
- * @throws DeviceError for cuda
+ * @throws DeviceError for a cuda device that cannot be had
  */
-export function deviceFor(choice: DeviceChoice, note: (text: string) => void): DeviceName {
-  if (choice === 'cuda') throw new DeviceError(`device cuda is not available: ${NO_CUDA}; use --device cpu`)
-  if (choice === 'auto') note(`igcnet: running on the CPU: ${NO_CUDA}\n`)
-  return choice === 'auto' ? 'cpu' : choice
+export async function deviceFor(choice: DeviceChoice, note: (text: string) => void): Promise<DeviceName> {
+  if (choice === 'cpu' || choice === 'reference') return choice
+  const { cuda } = await import('../device.ts')
+  const { works, text } = cuda(choice === 'auto' ? 0 : Number(choice.split(':')[1] ?? 0))
+  if (works) return choice === 'auto' || choice === 'cuda:0' ? 'cuda' : choice
+  if (choice !== 'auto') throw new DeviceError(`device ${choice} is not available: ${text}`)
+  note(`igcnet: running on the CPU: ${text}\n`)
+  return 'cpu'
 }

@@ -8,11 +8,13 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DeviceInfo } from '../device.ts'
 import { sentenceOf } from './failure.ts'
-import { NO_CUDA } from './machine-options.ts'
 import { packageVersion } from './version.ts'
 
 /** A device: what it says of itself, or why it cannot be had. */
-export type DeviceReport = { works: true; threads: number } | { works: false; reason: string }
+export type DeviceReport =
+  | { works: true; threads: number }
+  | { works: true; what: string }
+  | { works: false; reason: string }
 
 /** Everything that `doctor` finds. Sizes in bytes. */
 export interface MachineReport {
@@ -51,7 +53,7 @@ export async function inspectMachine(dataDir: string): Promise<MachineReport> {
     devices: {
       cpu: addon.loaded ? await tryDevice('cpu') : unloaded,
       reference: addon.loaded ? await tryDevice('reference') : unloaded,
-      cuda: { works: false, reason: NO_CUDA },
+      cuda: addon.loaded ? await tryCuda() : unloaded,
     },
     environment: Object.fromEntries(
       Object.entries(process.env).flatMap(([name, value = '']) => (name.startsWith('IGCNET_') ? [[name, value]] : [])),
@@ -79,8 +81,17 @@ async function kernelInfo(): Promise<DeviceInfo | null> {
   }
 }
 
+/** Looks in a process of its own first, which a broken driver may end. */
+async function tryCuda(): Promise<DeviceReport> {
+  const { cuda } = await import('../device.ts')
+  const { works, text } = cuda()
+  if (!works) return { works, reason: text }
+  const report = await tryDevice('cuda')
+  return report.works ? { works, what: text } : report
+}
+
 /** Computes something, so that "works" means it. */
-async function tryDevice(name: 'cpu' | 'reference'): Promise<DeviceReport> {
+async function tryDevice(name: 'cpu' | 'reference' | 'cuda'): Promise<DeviceReport> {
   try {
     const { tensor } = await import('../tensor.ts')
     const { relu } = await import('../ops/index.ts')

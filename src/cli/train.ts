@@ -30,7 +30,7 @@ export function addTrain(program: Command, terminal: Terminal): void {
 
 async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> {
   const place = placeOf(choice)
-  const device = choice.device && deviceFor(choice.device, terminal.err)
+  const device = choice.device && (await deviceFor(choice.device, terminal.err))
   const { train, withDefaults } = await import('../train/index.ts')
   const run = await storedRun(place)
   const given = { ...givenConfig(choice), ...(device && { device }) }

@@ -3,13 +3,13 @@
  * device, and a state of two integers. Checked in test/kernels/random.test.ts.
  */
 import { type NativeTensor, native, type RandomParams } from '../native.ts'
-import { type DeviceName, type FloatDType, type Shape, Tensor } from '../tensor.ts'
+import { type DeviceChoice, type FloatDType, type Shape, Tensor } from '../tensor.ts'
 
 export interface RandomOptions<D extends FloatDType> {
   /** Default: f32. */
   dtype?: D
   /** Default: 'cpu'. */
-  device?: DeviceName
+  device?: DeviceChoice
 }
 
 /** Where a generator stands: blocks of its stream that were used. */

@@ -65,7 +65,7 @@ export interface TrainConfig extends ConfigSizes {
 export const CHANGEABLE: readonly (keyof TrainConfig)[] = ['dataDir', 'numEpochs', 'checkpointEpochs', 'download']
 
 const DATASET_CLASSES: Record<DatasetName, number> = { digits: 10, cifar10: 10, cifar100: 100 }
-const DEVICES: readonly DeviceName[] = ['cpu', 'reference']
+const DEVICE = /^(cpu|reference|cuda(:\d{1,3})?)$/
 
 /** Bounds that no sensible network reaches: a damaged file must not make a network that exhausts the memory. */
 const MAX_DEPTH = 10_000
@@ -126,7 +126,7 @@ const RULES: Record<keyof TrainConfig, readonly [string, Check]> = {
   bnMomentum: ['a number from 0 to 1', numberIn(0, 1)],
   randSeed: ['a whole number from 0 to 2^53 - 1', wholeFrom(0)],
   checkpointEpochs: ['a whole number of 1 or more', wholeFrom(1)],
-  device: [names(DEVICES), oneOf(DEVICES)],
+  device: ['cpu, reference, cuda or cuda:N', value => typeof value === 'string' && DEVICE.test(value)],
   threads: ['a whole number from 1 to 1024', wholeFrom(1, 1024)],
   download: ['true or false', isBoolean],
 }

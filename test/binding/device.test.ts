@@ -7,9 +7,11 @@ import { native } from '../../src/native.ts'
 import { addonPath } from './run-child.ts'
 
 describe('a device', () => {
-  it('is cpu or reference', () => {
+  it('is cpu, reference, or one that is looked for', () => {
     for (const call of [native.deviceMemory, native.deviceSynchronize, native.deviceTrim]) {
-      expect(() => call('gpu')).toThrow(new DeviceError('device: expected cpu or reference but received gpu'))
+      expect(() => call('gpu')).toThrow(
+        new DeviceError('device: expected cpu, reference, cuda, cuda:N or auto but received gpu'),
+      )
       expect(() => call(7 as never)).toThrow(TypeError)
     }
   })
@@ -60,7 +62,7 @@ describe('a device', () => {
   })
 
   it('says what it computes with', () => {
-    expect(device.info('reference')).toEqual({ simd: 'none', f32Lanes: 1, threads: 1, onednn: null })
+    expect(device.info('reference')).toEqual({ simd: 'none', f32Lanes: 1, threads: 1, onednn: null, hardware: null })
     device.setThreads(3)
     const { simd, f32Lanes, threads, onednn } = device.info()
     device.setThreads(device.defaultThreads())

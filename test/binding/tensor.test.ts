@@ -111,9 +111,17 @@ describe('tensorCreate', () => {
     const name = 'é'.repeat(1e6)
     const start = `${'é'.repeat(20)}…`
     const create = (device: string, dtype: string) => () => native.tensorCreate({ device, dtype, shape: [1] })
-    expectError(create(name, 'f32'), DeviceError, `device: expected cpu or reference but received ${start}`)
+    expectError(
+      create(name, 'f32'),
+      DeviceError,
+      `device: expected cpu, reference, cuda, cuda:N or auto but received ${start}`,
+    )
     expectError(create('cpu', name), DTypeError, `tensor: expected f32, f64, i32 or u8 for dtype but received ${start}`)
-    expectError(create('tpu', 'f32'), DeviceError, 'device: expected cpu or reference but received tpu')
+    expectError(
+      create('tpu', 'f32'),
+      DeviceError,
+      'device: expected cpu, reference, cuda, cuda:N or auto but received tpu',
+    )
   })
 
   it('refuses data of another type', () => {

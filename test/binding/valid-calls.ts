@@ -88,6 +88,8 @@ const twice: Arguments = (make, { batch, channels }) => [make.tensor([batch, cha
 /** [the name in errors, the arguments] */
 export const validCalls: Record<keyof Native, [string, Arguments]> = {
   setErrorClasses: ['setErrorClasses', () => [{ ...errors }]],
+  setDeviceLoader: ['setDeviceLoader', () => [() => ({ name: 'cpu' })]],
+  pluginProbe: ['pluginProbe', () => [{ plugin: 'no-such-plug-in.so', ordinal: 0 }]],
 
   tensorCreate: [
     'tensor',

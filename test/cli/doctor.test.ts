@@ -6,6 +6,11 @@ import { VARIABLES } from '../../src/cli/environment.ts'
 import type { MachineReport } from '../../src/cli/machine.ts'
 import { igcnet, lastJson, root, start, temporaryFolder } from './command-line.ts'
 
+// Whether or not this machine has a GPU.
+const NOWHERE = join(root, 'build', 'no-such-plug-in.so')
+const NO_PLUGIN = `the plug-in ${NOWHERE} is not there (the value of IGCNET_CUDA_PLUGIN)`
+process.env.IGCNET_CUDA_PLUGIN = NOWHERE
+
 afterEach(() => void vi.unstubAllEnvs())
 
 test('what it finds on this machine', async () => {
@@ -20,7 +25,7 @@ test('what it finds on this machine', async () => {
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}oneDNN +\d+\.\d+\.\d+ \(.+\)$/))
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}cpu +works, \d+ threads?$/))
   expect(lines).toContainEqual(expect.stringMatching(/^ {2}reference +works, 1 thread$/))
-  expect(lines).toContain('  cuda                 not available: this version of igcnet has no CUDA backend')
+  expect(lines).toContain(`  cuda                 not available: ${NO_PLUGIN}`)
   expect(lines).toContain('  digits               found')
 })
 
@@ -35,7 +40,7 @@ test('--json: the same as one object', async () => {
   expect(report.addon.loaded).toBe(true)
   expect(report.devices.cpu).toEqual({ works: true, threads: 1 })
   expect(report.kernels).toMatchObject({ simd: expect.stringMatching(/^(avx512|avx2|neon|baseline)$/) })
-  expect(report.devices.cuda).toEqual({ works: false, reason: expect.stringContaining('no CUDA backend') })
+  expect(report.devices.cuda).toEqual({ works: false, reason: NO_PLUGIN })
   expect(report.memory.free).toBeGreaterThan(0)
   expect(report.environment).toMatchObject({ IGCNET_THREADS: '1', IGCNET_THREDS: '2' })
   expect(report.data.digits).toEqual({ found: true })
@@ -103,8 +108,8 @@ function* sources(folder: string): Iterable<string> {
 }
 
 test('the table of variables is that of the sources', () => {
-  const read = /(?:process\.env\.|getenv\("|\.env\(')(IGCNET_[A-Z_]+)/g
-  const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels']
+  const read = /(?:process\.env\.|getenv\("|\.env\(')(IGCNET_[A-Z0-9_]+)/g
+  const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels', 'test/support']
     .flatMap(folder => [...sources(join(root, folder))])
     .flatMap(text => [...text.matchAll(read)].map(match => match[1]))
   expect([...new Set(found)].sort()).toEqual(Object.keys(VARIABLES).sort())

@@ -5,6 +5,10 @@ import { describe, expect, test } from 'vitest'
 import { igcnet, lastJson, root, start, temporaryFolder } from './command-line.ts'
 import { tiny } from './tiny-network.ts'
 
+// Whether or not this machine has a GPU.
+const NOWHERE = join(root, 'build', 'no-such-plug-in.so')
+process.env.IGCNET_CUDA_PLUGIN = NOWHERE
+
 const readJson = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'))
 
 /** Trains in this process. Returns the object on the last line. */
@@ -276,7 +280,7 @@ describe('one sentence and exit code 1', () => {
 
   test('no CUDA', async () => {
     expect(await failure('train', ...tiny, '--device', 'cuda')).toBe(
-      'igcnet: device cuda is not available: this version of igcnet has no CUDA backend; use --device cpu\n',
+      `igcnet: device cuda is not available: the plug-in ${NOWHERE} is not there (the value of IGCNET_CUDA_PLUGIN)\n`,
     )
   })
 })
@@ -286,7 +290,7 @@ test('--device auto says why it is the CPU', async () => {
   const { code, stderr } = await igcnet('train', ...tiny, '--run-dir', runDir, '--device', 'auto')
   expect({ code, stderr }).toEqual({
     code: 0,
-    stderr: 'igcnet: running on the CPU: this version of igcnet has no CUDA backend\n',
+    stderr: `igcnet: running on the CPU: the plug-in ${NOWHERE} is not there (the value of IGCNET_CUDA_PLUGIN)\n`,
   })
   expect(readJson(runDir, 'config.json').device).toBe('cpu')
 })

@@ -21,7 +21,7 @@ const FILES = ['plain', 'plain-igc', 'resnet', 'resnet-igc', 'resnet-igc-consist
 const PLACES: { device: DeviceName; dtype: FloatDType; tolerance: number }[] = [
   { device: 'reference', dtype: 'f64', tolerance: 1e-9 },
   { device: 'reference', dtype: 'f32', tolerance: 1e-4 },
-  { device: 'cpu', dtype: 'f32', tolerance: 1e-4 },
+  { device: (process.env.IGCNET_TEST_DEVICE || 'cpu') as DeviceName, dtype: 'f32', tolerance: 1e-4 },
 ]
 
 type Place = { device: DeviceName; dtype: FloatDType }

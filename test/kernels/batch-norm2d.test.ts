@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
 import { batchNorm2dShapes } from '../shapes/shapes.ts'
-import { expectClose, normals, type Place, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectClose, normals, type Place, runKernel } from '../support/kernel-compare.ts'
 import { batchNorm2dKernel, sumMagnitudes } from './batch-norm2d-kernel.ts'
 
 const PLACES: Place[] = [
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ]
 
 describe.each([true, false])('batchNorm2d, training: %s', training => {

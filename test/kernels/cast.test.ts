@@ -5,6 +5,7 @@
 import '../support/debug-memory.ts'
 import { describe, expect, it } from 'vitest'
 import { native, type TypedArray } from '../../src/native.ts'
+import { DEVICE } from '../support/kernel-compare.ts'
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array }
 type Name = keyof typeof ARRAYS
@@ -31,7 +32,7 @@ function repeated(name: Name, values: readonly number[], length: number): TypedA
   return ARRAYS[name].from(Array.from({ length }, (_, i) => values[i % values.length] as number))
 }
 
-const pairs = (['reference', 'cpu'] as const).flatMap(device => {
+const pairs = ['reference', DEVICE].flatMap(device => {
   const names = (Object.keys(ARRAYS) as Name[]).filter(name => device === 'reference' || name !== 'f64')
   return names.flatMap(from => names.map(to => ({ device, from, to })))
 })

@@ -1,7 +1,7 @@
 /** add, relu, relu6 and addRelu: `cpu` gives the numbers of `reference` for every length around the vector widths, and NaN and infinity. */
 import { expect, it } from 'vitest'
 import { type NativeTensor, native } from '../../src/native.ts'
-import { expectExact, integers, type Place, runKernel, type Values } from '../support/kernel-compare.ts'
+import { DEVICE, expectExact, integers, type Place, runKernel, type Values } from '../support/kernel-compare.ts'
 
 const SHAPES = [...Array.from({ length: 70 }, (_, i) => [i]), [], [3, 5, 7, 11], [2, 32, 32, 48], [100_003]]
 const SPECIAL: Values = {
@@ -53,7 +53,7 @@ it.each(MAPS.map(shape => [shape] as const))('addRelu of [%s] with every kind of
 
 it.each([
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ] satisfies Place[])('relu on $device passes NaN on, and no gradient at zero or NaN', place => {
   const outputs = runKernel(put => {
     const y = native.reluForward(put(SPECIAL))

@@ -7,13 +7,13 @@
 import { describe, expect, it } from 'vitest'
 import { type NativeTensor, native } from '../../src/native.ts'
 import { type IgcBlockShape, igcBlockShapes } from '../shapes/shapes.ts'
-import { expectClose, expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectClose, expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
 import { igcBlockKernel, normedIgcBlockKernel } from './convolution-kernels.ts'
 
 const PLACES: Place[] = [
   { device: 'reference', dtype: 'f64' },
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ]
 const SAMPLE = igcBlockShapes.filter(({ why }) => why === 'edge' || why === 'quirk' || why === 'partition study')
 

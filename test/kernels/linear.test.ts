@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
 import { linearShapes } from '../shapes/shapes.ts'
-import { expectExact, integers, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectExact, integers, runKernel } from '../support/kernel-compare.ts'
 
 it.each(linearShapes)('linear $name', ({ N, C, K }) => {
   return expectExact(put => {
@@ -18,7 +18,7 @@ it.each(linearShapes)('linear $name', ({ N, C, K }) => {
   })
 })
 
-it.each(['reference', 'cpu'])('linear on %s is x w^T + b', device => {
+it.each(['reference', DEVICE])('linear on %s is x w^T + b', device => {
   const outputs = runKernel(
     put => {
       const x = put({ shape: [2, 3], data: Float64Array.of(1, 2, 3, 4, 5, 6) })

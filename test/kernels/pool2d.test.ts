@@ -5,7 +5,15 @@
 import { describe, expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
 import { batchNorm2dShapes, pool2dShapes } from '../shapes/shapes.ts'
-import { expectClose, expectExact, integers, normals, type Place, runKernel } from '../support/kernel-compare.ts'
+import {
+  DEVICE,
+  expectClose,
+  expectExact,
+  integers,
+  normals,
+  type Place,
+  runKernel,
+} from '../support/kernel-compare.ts'
 
 const output = (size: number, kernel: number, stride: number, padding: number) =>
   Math.floor((size + 2 * padding - kernel) / stride) + 1
@@ -35,7 +43,7 @@ describe.each(pool2dShapes)('pool2d $name', ({ N, H, W, C, kernel, stride, paddi
 
 it.each([
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ] satisfies Place[])('maxPool2d on $device: the first of equals takes the gradient; a NaN is not hidden', place => {
   const params = { kernel: 2, stride: 2, padding: 0 }
   const outputs = runKernel(put => {

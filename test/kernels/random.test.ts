@@ -5,6 +5,7 @@
 import '../support/debug-memory.ts'
 import { describe, expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
+import { DEVICE } from '../support/kernel-compare.ts'
 
 const MASK = 0xffffffffn
 
@@ -47,7 +48,7 @@ it('the copy of Philox4x32-10 here gives the published vectors', () => {
 const PLACES = [
   { device: 'reference', dtype: 'f64' },
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ]
 
 describe.each(PLACES)('$device in $dtype', ({ device, dtype }) => {
@@ -91,7 +92,7 @@ describe.each(PLACES)('$device in $dtype', ({ device, dtype }) => {
 
 it('cpu and reference give the same bits', () => {
   for (const random of [native.randomUniform, native.randomNormal]) {
-    const [a, b] = ['cpu', 'reference'].map(device =>
+    const [a, b] = [DEVICE, 'reference'].map(device =>
       native.tensorReadSync(random({ device, dtype: 'f32', shape: [10_001], seed: 3, offset: 5, a: 0, b: 1 })),
     )
     expect(a).toEqual(b)

@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest'
 import { native, type TypedArray } from '../../src/native.ts'
 import { reorderShapes } from '../shapes/shapes.ts'
-import { expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
 
 const PLACES: Place[] = [
   { device: 'reference', dtype: 'f64' },
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ]
 const ROWS = 3
 const factors = (C: number) => Array.from({ length: C }, (_, i) => i + 1).filter(b => C % b === 0)

@@ -1,7 +1,7 @@
 /** sgdStep, three steps in place: the error of `cpu` is at most twice that of `reference` in f32. */
 import { describe, expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
-import { expectClose, normals, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectClose, normals, runKernel } from '../support/kernel-compare.ts'
 
 const SIZES = [0, 1, 3, 4, 7, 8, 15, 16, 17, 33, 1000, 40_003]
 const PARAMS = [
@@ -20,7 +20,7 @@ describe.each(PARAMS)('sgdStep %o', params => {
   })
 })
 
-it.each(['reference', 'cpu'])('sgdStep on %s: one step by hand', device => {
+it.each(['reference', DEVICE])('sgdStep on %s: one step by hand', device => {
   const outputs = runKernel(
     put => {
       const [w, v] = [put({ shape: [1], data: Float64Array.of(2) }), put({ shape: [1], data: Float64Array.of(4) })]

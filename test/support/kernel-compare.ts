@@ -1,7 +1,7 @@
 /**
- * Compares the kernels of `cpu` with `reference`, which in float64 is the specification. A kernel test is a function
+ * Compares the kernels of a device, `cpu` by default, with `reference`, which in float64 is the specification. A kernel test is a function
  * that puts its inputs on whatever device it is given and returns the outputs by name; it runs three times: reference
- * in f64, reference in f32, cpu in f32. The verdicts themselves are tested in kernel-compare.test.ts.
+ * in f64, reference in f32, the device in f32. The verdicts themselves are tested in kernel-compare.test.ts.
  */
 import './debug-memory.ts'
 import { setImmediate } from 'node:timers/promises'
@@ -23,10 +23,13 @@ export interface Place {
   readonly dtype: 'f32' | 'f64'
 }
 
+/** The device that is compared with reference: IGCNET_TEST_DEVICE, or cpu. */
+export const DEVICE = process.env.IGCNET_TEST_DEVICE || 'cpu'
+
 const SPECIFICATION: Place = { device: 'reference', dtype: 'f64' }
 const SINGLE: readonly Place[] = [
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ]
 
 const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)

@@ -143,7 +143,9 @@ describe('creation', () => {
       expect(() => tensor([1], [1], { dtype: dtype as DType })).toThrow(message)
       expect(() => zeros([1], { dtype: dtype as DType })).toThrow(message)
     }
-    expect(() => zeros([1], { device: 'gpu' as 'cpu' })).toThrow('device: expected cpu or reference but received gpu')
+    expect(() => zeros([1], { device: 'gpu' as 'cpu' })).toThrow(
+      'device: expected cpu, reference, cuda, cuda:N or auto but received gpu',
+    )
   })
 
   it('keeps nothing of a tensor that it refuses to make learn', () => {

@@ -109,7 +109,7 @@ const wrong: [Record<string, unknown>, string][] = [
   [{ bnMomentum: 99 }, 'a number from 0 to 1 for bnMomentum but received 99'],
   [{ randSeed: -1 }, 'a whole number from 0 to 2^53 - 1 for randSeed but received -1'],
   [{ checkpointEpochs: 0 }, 'a whole number of 1 or more for checkpointEpochs but received 0'],
-  [{ device: 'tpu' }, 'one of cpu, reference for device but received "tpu"'],
+  [{ device: 'tpu' }, 'cpu, reference, cuda or cuda:N for device but received "tpu"'],
   [{ threads: 0 }, 'a whole number from 1 to 1024 for threads but received 0'],
   [{ download: 'yes' }, 'true or false for download but received "yes"'],
 ]

@@ -1,0 +1,129 @@
+// conv2d of any geometry (core/conv2d.h), directly from the formula: the fallback for what cuDNN refuses. Forward and
+// backward by input a thread makes one element of the result; backward by weight a thread adds one element of dw over a
+// chunk of output rows, and the chunks are added in order. Neighbouring threads have neighbouring channels, so that
+// they read and write neighbouring memory. Checked in test/kernels/conv2d.test.ts.
+#include <algorithm>
+
+#include "core/conv2d.h"
+#include "cuda/four.h"
+#include "cuda/partials.h"
+#include "cuda/simt_backend.h"
+
+namespace igcnet::simt {
+namespace {
+
+constexpr int64_t kMaxChunks = 256;                        // of output rows in a weight gradient
+constexpr int64_t kMaxPartialElements = int64_t{1} << 22;  // 16 MiB of partial sums
+
+// Sizes as kernels like them. One image, one weight and one output row have less than 2^31 elements each.
+struct Sizes {
+  int64_t N;
+  int H, W, C, K, R, S, P, Q, stride, padding;
+  int in_group, out_group;  // channels of a group: C/G, K/G
+};
+
+Sizes sizes_of(const Conv2dSizes& z) {
+  const auto narrow = [](int64_t value) { return static_cast<int>(value); };
+  return {
+      z.N,         narrow(z.H), narrow(z.W),      narrow(z.C),       narrow(z.K),       narrow(z.R),      narrow(z.S),
+      narrow(z.P), narrow(z.Q), narrow(z.stride), narrow(z.padding), narrow(z.C / z.G), narrow(z.K / z.G)};
+}
+
+__global__ void conv2d_forward_kernel(Sizes z, const float* x, const float* w, float* y) {
+  const int64_t i = global_thread();
+  if (i >= z.N * z.P * z.Q * z.K) return;
+  const int k = remainder_of(i, z.K);
+  const int64_t pixel = i / z.K;
+  const int q = remainder_of(pixel, z.Q), p = remainder_of(pixel / z.Q, z.P);
+  const int64_t n = pixel / z.Q / z.P;
+  const int first_c = k / z.out_group * z.in_group;
+  float sum = 0;
+  for (int r = 0; r < z.R; ++r) {
+    const int64_t h = static_cast<int64_t>(p) * z.stride + r - z.padding;
+    if (h < 0 || h >= z.H) continue;
+    for (int s = 0; s < z.S; ++s) {
+      const int64_t at = static_cast<int64_t>(q) * z.stride + s - z.padding;
+      if (at < 0 || at >= z.W) continue;
+      const float* x_pixel = x + ((n * z.H + h) * z.W + at) * z.C + first_c;
+      const float* w_tap = w + ((static_cast<int64_t>(k) * z.R + r) * z.S + s) * z.in_group;
+      for (int c = 0; c < z.in_group; ++c) sum += __ldg(x_pixel + c) * __ldg(w_tap + c);
+    }
+  }
+  y[i] = sum;
+}
+
+// x[h] meets the weight row r at the output row p with p * stride + r - padding = h.
+__global__ void conv2d_backward_input_kernel(Sizes z, const float* dy, const float* w, float* dx) {
+  const int64_t i = global_thread();
+  if (i >= z.N * z.H * z.W * z.C) return;
+  const int c = remainder_of(i, z.C);
+  const int64_t pixel = i / z.C;
+  const int at = remainder_of(pixel, z.W), h = remainder_of(pixel / z.W, z.H);
+  const int64_t n = pixel / z.W / z.H;
+  const int g = c / z.in_group, c_in_group = c - g * z.in_group;
+  float sum = 0;
+  for (int r = 0; r < z.R; ++r) {
+    const int64_t down = static_cast<int64_t>(h) + z.padding - r, p = down / z.stride;
+    if (down < 0 || p * z.stride != down || p >= z.P) continue;
+    for (int s = 0; s < z.S; ++s) {
+      const int64_t right = static_cast<int64_t>(at) + z.padding - s, q = right / z.stride;
+      if (right < 0 || q * z.stride != right || q >= z.Q) continue;
+      const float* dy_pixel = dy + ((n * z.P + p) * z.Q + q) * z.K + g * z.out_group;
+      for (int k = 0; k < z.out_group; ++k) {
+        const int64_t row = static_cast<int64_t>(g) * z.out_group + k;
+        sum += __ldg(dy_pixel + k) * __ldg(w + ((row * z.R + r) * z.S + s) * z.in_group + c_in_group);
+      }
+    }
+  }
+  dx[i] = sum;
+}
+
+// partial[chunk][k, r, s, c]: the sum over the chunk's output rows (n, p).
+__global__ void conv2d_backward_weight_kernel(Sizes z, int64_t chunks, const float* dy, const float* x,
+                                              float* partial) {
+  const int64_t i = global_thread(), taps = static_cast<int64_t>(z.R) * z.S;
+  const int64_t elements = z.K * taps * z.in_group;
+  if (i >= elements * chunks) return;
+  const int64_t chunk = i / elements, element = i - chunk * elements;
+  const int c = remainder_of(element, z.in_group), s = remainder_of(element / z.in_group, z.S),
+            r = remainder_of(element / z.in_group / z.S, z.R);
+  const int64_t k = element / z.in_group / taps, channel = k / z.out_group * z.in_group + c;
+  const int64_t rows = z.N * z.P, end = (chunk + 1) * rows / chunks;
+  float sum = 0;
+  for (int64_t row = chunk * rows / chunks; row < end; ++row) {
+    const int64_t n = row / z.P, h = (row - n * z.P) * z.stride + r - z.padding;
+    if (h < 0 || h >= z.H) continue;
+    const float* x_row = x + (n * z.H + h) * z.W * z.C + channel;
+    const float* dy_row = dy + row * z.Q * z.K + k;
+    for (int64_t q = 0; q < z.Q; ++q) {
+      const int64_t at = q * z.stride + s - z.padding;
+      if (at >= 0 && at < z.W) sum += __ldg(dy_row + q * z.K) * __ldg(x_row + at * z.C);
+    }
+  }
+  partial[i] = sum;
+}
+
+}  // namespace
+
+void SimtBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) {
+  const Sizes z = sizes_of(conv2d_sizes("conv2d", p, x.shape, w.shape));
+  launch(independent(y.elements()), stream(), conv2d_forward_kernel, z, x.as<float>(), w.as<float>(), y.as<float>());
+}
+
+void SimtBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {
+  const Sizes z = sizes_of(conv2d_sizes("conv2d", p, dx.shape, w.shape));
+  launch(independent(dx.elements()), stream(), conv2d_backward_input_kernel, z, dy.as<float>(), w.as<float>(),
+         dx.as<float>());
+}
+
+void SimtBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) {
+  const Sizes z = sizes_of(conv2d_sizes("conv2d", p, x.shape, dw.shape));
+  const int64_t elements = dw.elements(), rows = z.N * z.P;
+  const int64_t chunks = std::min({kMaxChunks, rows, std::max<int64_t>(1, kMaxPartialElements / elements)});
+  float* partial = partial_.floats(static_cast<size_t>(chunks * elements));
+  launch(independent(chunks * elements), stream(), conv2d_backward_weight_kernel, z, chunks, dy.as<float>(),
+         x.as<float>(), partial);
+  sum_partials(stream(), partial, chunks, elements, {dw.as<float>(), elements});
+}
+
+}  // namespace igcnet::simt

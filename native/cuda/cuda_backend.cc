@@ -1,0 +1,102 @@
+#include "cuda/cuda_backend.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace igcnet {
+namespace {
+
+bool tf32_asked_for() {
+  const char* value = std::getenv("IGCNET_TF32");
+  if (value == nullptr || *value == 0 || std::strcmp(value, "0") == 0) return false;
+  if (std::strcmp(value, "1") == 0) return true;
+  throw Error(ErrorCode::kRange, std::string("IGCNET_TF32: expected 0 or 1 but received ") + value);
+}
+
+// The libraries' interfaces take pointers without const for what they only read.
+float* unconst(const Input& x) { return const_cast<float*>(x.as<float>()); }
+
+void check_blas(const CublasFunctions& cublas, const char* expression, cublasStatus_t status) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
+              std::string("cuda: ") + expression + " failed: " + cublas.cublasGetStatusString(status));
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaLibraries& libraries, std::unique_ptr<simt::Platform> machine, std::string name)
+    : SimtBackend(std::move(machine)),
+      name_(std::move(name)),
+      cublas_(libraries.cublas),
+      convolutions_(libraries.cudnn, platform(), tf32_asked_for()) {
+  check_blas(cublas_, "cublasCreate(&blas_)", cublas_.cublasCreate_v2(&blas_));
+  check_blas(cublas_, "cublasSetStream(blas_, stream())", cublas_.cublasSetStream_v2(blas_, stream()));
+  const cublasMath_t mode = tf32_asked_for() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
+  check_blas(cublas_, "cublasSetMathMode(blas_, mode)", cublas_.cublasSetMathMode(blas_, mode));
+}
+
+CudaBackend::~CudaBackend() {
+  if (blas_ != nullptr) cublas_.cublasDestroy_v2(blas_);
+}
+
+void CudaBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) {
+  const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, w.shape);
+  const bool done =
+      sizes.N > 0 && convolutions_.run(ConvDirection::kForward, sizes, unconst(x), unconst(w), y.as<float>());
+  if (!done) SimtBackend::conv2d_forward(p, x, w, y);
+}
+
+void CudaBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {
+  const Conv2dSizes sizes = conv2d_sizes("conv2d", p, dx.shape, w.shape);
+  const bool done =
+      sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardInput, sizes, dx.as<float>(), unconst(w), unconst(dy));
+  if (!done) SimtBackend::conv2d_backward_input(p, dy, w, dx);
+}
+
+void CudaBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) {
+  const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, dw.shape);
+  const bool done =
+      sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardWeight, sizes, unconst(x), dw.as<float>(), unconst(dy));
+  if (!done) SimtBackend::conv2d_backward_weight(p, dy, x, dw);
+}
+
+bool CudaBackend::product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a,
+                          int64_t a_rows, const float* b, int64_t b_rows, float* c) {
+  constexpr int64_t kMost = std::numeric_limits<int>::max();
+  if (m == 0 || n == 0 || k == 0 || m > kMost || n > kMost || k > kMost) return false;
+  const float one = 1, zero = 0;
+  const auto narrow = [](int64_t size) { return static_cast<int>(size); };
+  check_blas(cublas_, "cublasSgemm",
+             cublas_.cublasSgemm_v2(blas_, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                    transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, narrow(m), narrow(n), narrow(k), &one, a,
+                                    narrow(a_rows), b, narrow(b_rows), &zero, c, narrow(m)));
+  return true;
+}
+
+// A row-major matrix [N, K] is the column-major [K, N]: y^T [K, N] = w x^T.
+void CudaBackend::linear_forward(const Input& x, const Input& w, const Input& b, const Output& y) {
+  const int64_t N = x.shape[0], C = x.shape[1], K = w.shape[0];
+  if (!product(true, false, K, N, C, w.as<float>(), C, x.as<float>(), C, y.as<float>())) {
+    return SimtBackend::linear_forward(x, w, b, y);
+  }
+  if (b.data != nullptr) add_bias(b, y);
+}
+
+void CudaBackend::linear_backward_input(const Input& dy, const Input& w, const Output& dx) {
+  const int64_t N = dx.shape[0], C = dx.shape[1], K = w.shape[0];
+  if (product(false, false, C, N, K, w.as<float>(), C, dy.as<float>(), K, dx.as<float>())) return;
+  SimtBackend::linear_backward_input(dy, w, dx);
+}
+
+void CudaBackend::linear_backward_weight(const Input& dy, const Input& x, const Output& dw) {
+  const int64_t N = x.shape[0], C = x.shape[1], K = dw.shape[0];
+  if (product(false, true, C, K, N, x.as<float>(), C, dy.as<float>(), K, dw.as<float>())) return;
+  SimtBackend::linear_backward_weight(dy, x, dw);
+}
+
+}  // namespace igcnet

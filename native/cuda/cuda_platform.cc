@@ -1,0 +1,87 @@
+#include "cuda/cuda_platform.h"
+
+#include "core/error.h"
+#include "cuda/check.h"
+#include "cuda/cuda_libraries.h"
+
+namespace igcnet {
+
+std::string describe_gpu(int ordinal) {
+  cudaDeviceProp properties{};
+  IGCNET_CUDA_CHECK(cudaGetDeviceProperties(&properties, ordinal));
+  const CudaLibraries& found = cuda_libraries().libraries;
+  return std::string(properties.name) + ", compute capability " + std::to_string(properties.major) + "." +
+         std::to_string(properties.minor) + ", driver for CUDA " + std::to_string(found.driver_version / 1000) + "." +
+         std::to_string(found.driver_version % 1000 / 10) + ", cuDNN " + found.cudnn_version + ", cuBLAS " +
+         found.cublas_version;
+}
+
+CudaPlatform::CudaPlatform(int ordinal) : ordinal_(ordinal) {
+  IGCNET_CUDA_CHECK(cudaSetDevice(ordinal));
+  description_ = describe_gpu(ordinal);
+  int bytes = 0;
+  IGCNET_CUDA_CHECK(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
+  max_shared_bytes_ = static_cast<size_t>(bytes);
+  IGCNET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+CudaPlatform::~CudaPlatform() {
+  cudaSetDevice(ordinal_);
+  cudaStreamDestroy(stream_);
+}
+
+void* CudaPlatform::allocate(size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t status = cudaMallocAsync(&memory, bytes == 0 ? 1 : bytes, stream_);
+  if (status == cudaSuccess) return memory;
+  if (status != cudaErrorMemoryAllocation) fail_cuda("cudaMallocAsync(&memory, bytes, stream_)", status);
+  cudaGetLastError();
+  size_t free_bytes = 0, total = 0;
+  cudaMemGetInfo(&free_bytes, &total);
+  throw Error(ErrorCode::kOutOfMemory, "device cuda: out of memory: " + std::to_string(bytes) +
+                                           " bytes were asked for intermediate results, " + std::to_string(free_bytes) +
+                                           " are free of " + std::to_string(total));
+}
+
+void CudaPlatform::release(void* memory) noexcept {
+  if (memory != nullptr) cudaFreeAsync(memory, stream_);
+}
+
+void CudaPlatform::copy(const void* from, void* to, size_t bytes) {
+  IGCNET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_));
+}
+
+void CudaPlatform::clear(void* memory, size_t bytes) { IGCNET_CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream_)); }
+
+void CudaPlatform::read(const void* from, void* to, size_t bytes) {
+  IGCNET_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
+  IGCNET_CUDA_CHECK(cudaStreamSynchronize(stream_));
+}
+
+PinnedBuffers::~PinnedBuffers() {
+  for (const Buffer& buffer : buffers_) {
+    cudaEventDestroy(buffer.done);
+    cudaFreeHost(buffer.data);
+  }
+}
+
+PinnedBuffers::Buffer& PinnedBuffers::take(size_t bytes) {
+  for (Buffer& buffer : buffers_) {
+    if (!buffer.held && buffer.bytes >= bytes && cudaEventQuery(buffer.done) == cudaSuccess) return buffer;
+  }
+  cudaGetLastError();  // cudaErrorNotReady
+  constexpr size_t kStep = size_t{64} << 10;
+  const size_t rounded = (bytes + kStep - 1) / kStep * kStep;
+  Buffer made;
+  made.bytes = rounded;
+  IGCNET_CUDA_CHECK(cudaEventCreateWithFlags(&made.done, cudaEventDisableTiming));
+  const cudaError_t status = cudaMallocHost(&made.data, rounded);
+  if (status != cudaSuccess) {
+    cudaEventDestroy(made.done);
+    fail_cuda("cudaMallocHost(&made.data, rounded)", status);
+  }
+  buffers_.push_back(made);
+  return buffers_.back();
+}
+
+}  // namespace igcnet

@@ -1,0 +1,160 @@
+#include "cuda/cudnn_convolutions.h"
+
+#include <limits>
+#include <string>
+
+#include "core/error.h"
+
+namespace igcnet {
+
+// RAII by hand, since destroying is a function of the table.
+struct CudnnConvolutions::Plan {
+  explicit Plan(const CudnnFunctions& table) : cudnn(table) {}
+  ~Plan() {
+    if (x != nullptr) cudnn.cudnnDestroyTensorDescriptor(x);
+    if (y != nullptr) cudnn.cudnnDestroyTensorDescriptor(y);
+    if (w != nullptr) cudnn.cudnnDestroyFilterDescriptor(w);
+    if (convolution != nullptr) cudnn.cudnnDestroyConvolutionDescriptor(convolution);
+  }
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  const CudnnFunctions& cudnn;
+  bool refused = false;
+  cudnnTensorDescriptor_t x = nullptr, y = nullptr;
+  cudnnFilterDescriptor_t w = nullptr;
+  cudnnConvolutionDescriptor_t convolution = nullptr;
+  int algorithm = 0;
+  size_t workspace = 0;
+};
+
+CudnnConvolutions::CudnnConvolutions(const CudnnFunctions& cudnn, simt::Platform& platform, bool tf32)
+    : cudnn_(cudnn), platform_(platform), tf32_(tf32), workspace_(platform) {
+  const auto check = [&](const char* expression, cudnnStatus_t status) {
+    if (!succeeded(expression, status)) throw Error(ErrorCode::kCuda, std::string("cuda: ") + expression + " refused");
+  };
+  check("cudnnCreate(&handle_)", cudnn_.cudnnCreate(&handle_));
+  check("cudnnSetStream(handle_, stream)", cudnn_.cudnnSetStream(handle_, platform_.stream()));
+}
+
+CudnnConvolutions::~CudnnConvolutions() {
+  plans_.clear();
+  if (handle_ != nullptr) cudnn_.cudnnDestroy(handle_);
+}
+
+// False for what cuDNN does not do; throws CudaError for what went wrong.
+bool CudnnConvolutions::succeeded(const char* expression, cudnnStatus_t status) const {
+  if (status == CUDNN_STATUS_SUCCESS) return true;
+  // Status codes of one kind share their thousands: 2xxx is a bad parameter, 3xxx not supported.
+  constexpr int kKind = 1000;
+  const int kind = static_cast<int>(status) / kKind;
+  if (kind == CUDNN_STATUS_NOT_SUPPORTED / kKind || kind == CUDNN_STATUS_BAD_PARAM / kKind) return false;
+  throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
+              std::string("cuda: ") + expression + " failed: " + cudnn_.cudnnGetErrorString(status));
+}
+
+#define IGCNET_TRY(call)                              \
+  do {                                                \
+    if (!succeeded(#call, cudnn_.call)) return false; \
+  } while (false)
+
+bool CudnnConvolutions::describe(const Conv2dSizes& z, Plan& plan) const {
+  for (const int64_t size : {z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.P, z.Q, z.stride, z.padding}) {
+    if (size > std::numeric_limits<int>::max()) return false;
+  }
+  const auto narrow = [](int64_t size) { return static_cast<int>(size); };
+  const int N = narrow(z.N), C = narrow(z.C), K = narrow(z.K), pad = narrow(z.padding), stride = narrow(z.stride);
+  IGCNET_TRY(cudnnCreateTensorDescriptor(&plan.x));
+  IGCNET_TRY(cudnnCreateTensorDescriptor(&plan.y));
+  IGCNET_TRY(cudnnCreateFilterDescriptor(&plan.w));
+  IGCNET_TRY(cudnnCreateConvolutionDescriptor(&plan.convolution));
+  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, N, C, narrow(z.H), narrow(z.W)));
+  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, N, K, narrow(z.P), narrow(z.Q)));
+  IGCNET_TRY(cudnnSetFilter4dDescriptor(plan.w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, K, narrow(z.C / z.G), narrow(z.R),
+                                        narrow(z.S)));
+  IGCNET_TRY(cudnnSetConvolution2dDescriptor(plan.convolution, pad, pad, stride, stride, 1, 1, CUDNN_CROSS_CORRELATION,
+                                             CUDNN_DATA_FLOAT));
+  IGCNET_TRY(cudnnSetConvolutionGroupCount(plan.convolution, narrow(z.G)));
+  IGCNET_TRY(cudnnSetConvolutionMathType(plan.convolution, tf32_ ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
+  return true;
+}
+
+namespace {
+
+// The first algorithm that works, repeats its bits, and asks for a workspace that there may be.
+template <class Performance>
+bool take_first(const std::array<Performance, 10>& found, int count, int& algorithm, size_t& workspace) {
+  constexpr size_t kMostWorkspace = size_t{1} << 30;
+  for (int i = 0; i < count; ++i) {
+    const Performance& p = found[static_cast<size_t>(i)];
+    if (p.status != CUDNN_STATUS_SUCCESS || p.determinism != CUDNN_DETERMINISTIC || p.memory > kMostWorkspace) continue;
+    algorithm = static_cast<int>(p.algo);
+    workspace = p.memory;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
+  constexpr int kMost = 10;
+  int count = 0;
+  if (direction == ConvDirection::kForward) {
+    std::array<cudnnConvolutionFwdAlgoPerf_t, kMost> found{};
+    IGCNET_TRY(cudnnGetConvolutionForwardAlgorithm_v7(handle_, plan.x, plan.w, plan.convolution, plan.y, kMost, &count,
+                                                      found.data()));
+    return take_first(found, count, plan.algorithm, plan.workspace);
+  }
+  if (direction == ConvDirection::kBackwardInput) {
+    std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMost> found{};
+    IGCNET_TRY(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, plan.w, plan.y, plan.convolution, plan.x, kMost,
+                                                           &count, found.data()));
+    return take_first(found, count, plan.algorithm, plan.workspace);
+  }
+  std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMost> found{};
+  IGCNET_TRY(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, plan.x, plan.y, plan.convolution, plan.w, kMost,
+                                                           &count, found.data()));
+  return take_first(found, count, plan.algorithm, plan.workspace);
+}
+
+CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z) {
+  const Key key = {
+      static_cast<int64_t>(direction), z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.P, z.Q, z.stride, z.padding};
+  std::unique_ptr<Plan>& plan = plans_[key];
+  if (plan == nullptr) {
+    auto made = std::make_unique<Plan>(cudnn_);
+    made->refused = !describe(z, *made) || !choose(direction, *made);
+    plan = std::move(made);
+  }
+  return *plan;
+}
+
+bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, float* x, float* w, float* y) {
+  Plan& plan = plan_for(direction, sizes);
+  if (plan.refused) return false;
+  const float one = 1, zero = 0;
+  void* const memory = workspace_.floats((plan.workspace + sizeof(float) - 1) / sizeof(float));
+  const auto attempt = [&] {
+    if (direction == ConvDirection::kForward) {
+      IGCNET_TRY(cudnnConvolutionForward(handle_, &one, plan.x, x, plan.w, w, plan.convolution,
+                                         static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), memory, plan.workspace,
+                                         &zero, plan.y, y));
+    } else if (direction == ConvDirection::kBackwardInput) {
+      IGCNET_TRY(cudnnConvolutionBackwardData(handle_, &one, plan.w, w, plan.y, y, plan.convolution,
+                                              static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), memory,
+                                              plan.workspace, &zero, plan.x, x));
+    } else {
+      IGCNET_TRY(cudnnConvolutionBackwardFilter(handle_, &one, plan.x, x, plan.y, y, plan.convolution,
+                                                static_cast<cudnnConvolutionBwdFilterAlgo_t>(plan.algorithm), memory,
+                                                plan.workspace, &zero, plan.w, w));
+    }
+    return true;
+  };
+  plan.refused = !attempt();
+  return !plan.refused;
+}
+
+#undef IGCNET_TRY
+
+}  // namespace igcnet

@@ -1,0 +1,45 @@
+// Grouped and dense convolutions through cuDNN (cudnnSetConvolutionGroupCount), NHWC, f32. What cuDNN chose for a shape
+// and direction, also that it refused, is kept by a plain key. Only algorithms that repeat their bits are taken.
+// Checked on a GPU by test/kernels/conv2d.test.ts; compiled everywhere.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+
+#include "core/conv2d.h"
+#include "cuda/cuda_libraries.h"
+#include "cuda/simt_backend.h"
+
+namespace igcnet {
+
+enum class ConvDirection : int64_t { kForward, kBackwardInput, kBackwardWeight };
+
+class CudnnConvolutions {
+ public:
+  CudnnConvolutions(const CudnnFunctions& cudnn, simt::Platform& platform, bool tf32);
+  ~CudnnConvolutions();
+  CudnnConvolutions(const CudnnConvolutions&) = delete;
+  CudnnConvolutions& operator=(const CudnnConvolutions&) = delete;
+
+  // Writes the one of x, w, y that the direction makes from the other two; false: cuDNN refuses the shape.
+  bool run(ConvDirection direction, const Conv2dSizes& sizes, float* x, float* w, float* y);
+
+ private:
+  struct Plan;
+  using Key = std::array<int64_t, 13>;
+
+  Plan& plan_for(ConvDirection direction, const Conv2dSizes& sizes);
+  bool describe(const Conv2dSizes& sizes, Plan& plan) const;
+  bool choose(ConvDirection direction, Plan& plan) const;
+  bool succeeded(const char* expression, cudnnStatus_t status) const;
+
+  const CudnnFunctions& cudnn_;
+  simt::Platform& platform_;
+  bool tf32_;
+  cudnnHandle_t handle_ = nullptr;
+  std::map<Key, std::unique_ptr<Plan>> plans_;
+  simt::Scratch workspace_;
+};
+
+}  // namespace igcnet

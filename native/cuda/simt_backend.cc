@@ -1,0 +1,50 @@
+#include "cuda/simt_backend.h"
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace igcnet::simt {
+namespace {
+
+// Whether blocks are computed by the four operators instead of the fused kernels.
+bool composed_asked_for() {
+  const char* value = std::getenv("IGCNET_CUDA_IGC");
+  const std::string_view wanted = value == nullptr ? "" : value;
+  if (wanted.empty() || wanted == "auto" || wanted == "fused") return false;
+  if (wanted == "cudnn") return true;
+  throw Error(ErrorCode::kRange, "IGCNET_CUDA_IGC: expected cudnn, fused or auto but received " + std::string(wanted));
+}
+
+}  // namespace
+
+void throw_label_fault(const LabelFault& fault) {
+  throw Error(ErrorCode::kData, "crossEntropy: expected labels from 0 to " + std::to_string(fault.classes - 1) +
+                                    " but received " + std::to_string(fault.label) + " at index " +
+                                    std::to_string(fault.index));
+}
+
+SimtBackend::SimtBackend(std::unique_ptr<Platform> platform)
+    : platform_(std::move(platform)), igc_path_(composed_asked_for() ? IgcPath::kComposed : IgcPath::kFused) {}
+
+BackendInfo SimtBackend::info() const {
+  BackendInfo result;
+  result.hardware = platform_->description();
+  return result;
+}
+
+LabelFault* SimtBackend::label_fault() {
+  if (fault_ == nullptr) {
+    fault_ = static_cast<LabelFault*>(platform_->allocate(sizeof(LabelFault)));
+    platform_->clear(fault_, sizeof(LabelFault));
+  }
+  return fault_;
+}
+
+void SimtBackend::copy(const Input& x, const Output& y) {
+  if (x.bytes() > 0) platform_->copy(x.data, y.data, x.bytes());
+}
+
+}  // namespace igcnet::simt

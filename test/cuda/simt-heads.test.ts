@@ -1,0 +1,9 @@
+/** Heads, optimiser, random numbers and casts on the CUDA kernels, which run on the host: the tests of test/kernels. */
+import './on-host.ts'
+
+await import('../kernels/linear.test.ts')
+await import('../kernels/softmax.test.ts')
+await import('../kernels/cross-entropy.test.ts')
+await import('../kernels/sgd-step.test.ts')
+await import('../kernels/random.test.ts')
+await import('../kernels/cast.test.ts')
