@@ -85,6 +85,10 @@ class SimtBackend : public Backend {
                         const Output& y) override;
   void relu_forward(const Input& x, const Output& y) override;
   void relu_backward_input(const Input& dy, const Input& y, const Output& dx) override;
+  void relu6_forward(const Input& x, const Output& y) override;
+  void relu6_backward_input(const Input& dy, const Input& y, const Output& dx) override;
+  void dropout_forward(const DropoutParams& p, const Input& x, const Output& y) override;
+  void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx) override;
 
   void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) override;
   void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) override;

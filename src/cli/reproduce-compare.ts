@@ -35,7 +35,7 @@ function networkList(text: string): string[] {
 }
 
 async function runCompare({ networks, ...choice }: CompareChoice, terminal: Terminal): Promise<void> {
-  const recipe = recipeOf(choice, terminal)
+  const recipe = await recipeOf(choice, terminal)
   const { compare, comparedMembers, COMPARED_COLUMNS: columns } = await import('../reproduce/index.ts')
   checkedUsage(() => comparedMembers(networks, recipe))
   const { runDir = `runs/compare-${recipe.dataset ?? 'digits'}`, json } = choice

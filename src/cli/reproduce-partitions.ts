@@ -25,7 +25,7 @@ export function addReproducePartitions(reproduce: Command, terminal: Terminal): 
 }
 
 async function runPartitions({ budget, ...choice }: PartitionsChoice, terminal: Terminal): Promise<void> {
-  const recipe = recipeOf(choice, terminal)
+  const recipe = await recipeOf(choice, terminal)
   const { PARTITION_COLUMNS: columns, partitionMembers, partitions } = await import('../reproduce/index.ts')
   checkedUsage(() => partitionMembers(recipe, budget))
   const { runDir = `runs/partitions-${recipe.dataset ?? 'digits'}`, json } = choice

@@ -41,10 +41,10 @@ export function addStudyOptions(command: Command, runDirDefault: string): void {
 }
 
 /** The recipe that the options give. @throws UsageError, DeviceError */
-export function recipeOf(choice: StudyChoice, terminal: Terminal): Partial<TrainConfig> {
+export async function recipeOf(choice: StudyChoice, terminal: Terminal): Promise<Partial<TrainConfig>> {
   const { runDir, json, device: deviceChoice, ...given } = choice
   checkFileOptions(given, given.dataset ?? 'digits')
-  const device = deviceChoice && deviceFor(deviceChoice, terminal.err)
+  const device = deviceChoice && (await deviceFor(deviceChoice, terminal.err))
   return { ...given, ...(device && { device }) }
 }
 

@@ -1,14 +1,14 @@
 /**
- * dropout: what falls is told by randomUniform with the same seed and offset, on both devices, in both directions; `cpu`
- * gives the numbers of `reference`; and the share that falls is the rate.
+ * dropout: what falls is told by randomUniform with the same seed and offset, on both devices, in both directions; the
+ * other device gives the numbers of `reference`; and the share that falls is the rate.
  */
 import { describe, expect, it } from 'vitest'
 import { native } from '../../src/native.ts'
-import { expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
+import { DEVICE, expectExact, integers, type Place, runKernel } from '../support/kernel-compare.ts'
 
 const SHAPES = [...Array.from({ length: 20 }, (_, i) => [i]), [], [3, 5, 7, 11], [64, 1280]]
 
-it.each(SHAPES.map(shape => [shape] as const))('cpu equals reference on [%s]', shape => {
+it.each(SHAPES.map(shape => [shape] as const))('equals reference on [%s]', shape => {
   return expectExact(put => {
     const p = { rate: 0.5, seed: 3, offset: 5 } // times 2 is exact
     return {
@@ -21,7 +21,7 @@ it.each(SHAPES.map(shape => [shape] as const))('cpu equals reference on [%s]', s
 const PLACES = [
   { device: 'reference', dtype: 'f64' },
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ] satisfies Place[]
 
 describe.each(PLACES)('$device in $dtype', place => {

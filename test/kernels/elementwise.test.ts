@@ -66,7 +66,7 @@ it.each([
 
 it.each([
   { device: 'reference', dtype: 'f32' },
-  { device: 'cpu', dtype: 'f32' },
+  { device: DEVICE, dtype: 'f32' },
 ] satisfies Place[])('relu6 on $device passes NaN on, and no gradient at zero, six or NaN', place => {
   const outputs = runKernel(put => {
     const y = native.relu6Forward(put({ shape: [7], data: Float64Array.of(...SPECIAL.data, 6, 5.5) }))
