@@ -160,7 +160,7 @@ it.each<[string, object, string[]]>([
       'partitions',
     ],
   ],
-  ['device', igcnet.device, ['defaultThreads', 'info', 'memory', 'setThreads', 'synchronize', 'trim']],
+  ['device', igcnet.device, ['cuda', 'defaultThreads', 'info', 'memory', 'setThreads', 'synchronize', 'trim']],
 ])('exports these names in %s', (_, module, expected) => {
   expect(names(module)).toEqual(expected)
 })
