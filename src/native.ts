@@ -1,6 +1,6 @@
 /**
- * Loads the native addon and gives its functions one typed interface. Only src/ops, src/tensor.ts,
- * src/autograd.ts, src/deferred.ts and src/device.ts import this file; test/binding checks every function with bad input.
+ * Loads the native addon and gives its functions one typed interface. Only src/ops, src/tensor.ts, src/autograd.ts,
+ * src/deferred.ts, src/device.ts and src/scope.ts import this file; test/binding checks every function with bad input.
  * The native functions check every argument, shape and dtype before they enqueue anything, so their errors
  * appear at the line that called the op.
  */

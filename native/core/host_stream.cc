@@ -1,5 +1,6 @@
 #include "core/host_stream.h"
 
+#include <chrono>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -7,6 +8,15 @@
 #include "core/error.h"
 
 namespace igcnet {
+namespace {
+
+// condition_variable::wait would ask for the libstdc++ of GCC 12, and a prebuilt binary shall do with that of GCC 11.
+template <class Condition>
+void wait_until(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, const Condition& condition) {
+  while (!changed.wait_for(lock, std::chrono::hours(1), condition)) continue;
+}
+
+}  // namespace
 
 HostStream::HostStream() {
   try {
@@ -22,7 +32,7 @@ HostStream::~HostStream() { stop(); }
 void HostStream::submit(Task task) {
   {
     std::unique_lock lock(mutex_);
-    progress_.wait(lock, [&] { return queue_.size() < kMaxQueued || stopping_; });
+    wait_until(progress_, lock, [&] { return queue_.size() < kMaxQueued || stopping_; });
     if (stopping_) throw Error(ErrorCode::kDevice, "device: expected a running device but it was shut down");
     queue_.push_back(std::move(task));
   }
@@ -31,7 +41,7 @@ void HostStream::submit(Task task) {
 
 void HostStream::synchronize() {
   std::unique_lock lock(mutex_);
-  progress_.wait(lock, [&] { return (queue_.empty() && !busy_) || stopping_; });
+  wait_until(progress_, lock, [&] { return (queue_.empty() && !busy_) || stopping_; });
 }
 
 std::exception_ptr HostStream::take_error() { return std::exchange(error_, nullptr); }
@@ -51,7 +61,7 @@ void HostStream::stop() noexcept {
 void HostStream::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait(lock, [&] { return !queue_.empty() || stopping_; });
+    wait_until(work_, lock, [&] { return !queue_.empty() || stopping_; });
     if (stopping_) return;
     {
       Task task = std::move(queue_.front());

@@ -99,31 +99,18 @@ void CpuBackend::batch_norm2d_backward_weight(const Input& dy, const Input& x, c
                                               const NormWeights& gradients) {
   const int64_t C = norm.mean.elements(), rows = rows_of(x, C);
   if (C == 0) return;
-  sum_norm_gradient(dy.as<float>(), nullptr, x, norm, gradients);
-  // Over an empty batch inv_std is NaN.
-  if (rows == 0) std::fill_n(gradients.dgamma.as<float>(), C, 0.0f);
-}
-
-void CpuBackend::batch_norm2d_mask(const Output& dy, const Input& x, const Norm& norm, const NormWeights* gradients) {
-  float* unwanted = unwanted_.take<float>(static_cast<size_t>(2 * norm.mean.elements()));
-  const Shape C = norm.mean.shape;
-  const NormWeights nowhere = {{unwanted, DType::kF32, C}, {unwanted + C.elements(), DType::kF32, C}};
-  sum_norm_gradient(dy.as<float>(), dy.as<float>(), x, norm, gradients == nullptr ? nowhere : *gradients);
-}
-
-void CpuBackend::sum_norm_gradient(const float* dy, float* dv, const Input& x, const Norm& norm,
-                                   const NormWeights& gradients) {
-  const int64_t C = norm.mean.elements();
   const ChannelNorm applied = channel_norm(norm, coefficients_.take<float>(static_cast<size_t>(C)));
-  const Chunks chunks(rows_of(x, C), C);
+  const Chunks chunks(rows, C);
   float* sums = partial_.take<float>(static_cast<size_t>(chunks.count * 2 * C));
   double* totals = norm_sums_.take<double>(static_cast<size_t>(2 * C));
   chunks.for_each([&](int64_t chunk, int64_t start) {
-    mask_and_sum_rows(applied, x.as<float>() + start, dy + start, dv == nullptr ? nullptr : dv + start,
-                      chunks.rows_in(chunk), C, sums + chunk * 2 * C);
+    mask_and_sum_rows(applied, x.as<float>() + start, dy.as<float>() + start, nullptr, chunks.rows_in(chunk), C,
+                      sums + chunk * 2 * C);
   });
   combine_sums(sums, chunks.count, C, totals);
   put_norm_weights(totals, norm, gradients);
+  // Over an empty batch inv_std is NaN.
+  if (rows == 0) std::fill_n(gradients.dgamma.as<float>(), C, 0.0f);
 }
 
 void CpuBackend::batch_norm2d_backward_input(const Input& dy, const NormGradient& gradient, const Output& dx) {

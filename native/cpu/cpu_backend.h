@@ -2,14 +2,26 @@
 // owns the OpenMP team.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "core/backend.h"
+#include "core/igc_block_composed.h"
 #include "cpu/dense.h"
 #include "cpu/group_conv.h"
 #include "cpu/scratch.h"
 
 namespace igcnet {
+
+class Between : public BetweenMaps {
+ public:
+  Output map(size_t place, const Shape& shape) override {
+    return {maps_[place].take<float>(static_cast<size_t>(shape.elements())), DType::kF32, shape};
+  }
+
+ private:
+  std::array<Scratch, kCount> maps_;
+};
 
 class CpuBackend : public Backend {
  public:
@@ -78,28 +90,13 @@ class CpuBackend : public Backend {
   void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) override;
 
  private:
-  // igc_block where the permutations do not cancel.
-  void igc_block_composed_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
-                                  const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                  const BatchStatistics* y_statistics);
-  void igc_block_composed_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
-                                   const Input& x, const Norm* x_norm, const Input& primary_weight,
-                                   const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                   const Output& secondary_dw, const NormWeights* x_norm_gradients);
-  // batch_norm2d_backward_weight that also puts dv, dy behind the ReLU of the norm, in the place of dy.
-  void batch_norm2d_mask(const Output& dy, const Input& x, const Norm& norm, const NormWeights* gradients);
-  // Both of them; dv null: not wanted.
-  void sum_norm_gradient(const float* dy, float* dv, const Input& x, const Norm& norm, const NormWeights& gradients);
-
   Dense dense_;                              // oneDNN
   GroupConvPlans plans_;                     // of the grouped convolutions that were used lately
   GroupConvScratch group_;                   // of the grouped convolutions and igc_block
   Scratch partial_, counts_, coefficients_;  // sums over chunks and their rows; what a norm needs of each channel
   Scratch norm_sums_;                        // sums over all rows, in double
   Scratch ordered_weights_;                  // of an igc_block with K = f*L*M, and their gradients
-  Scratch permuted_, permuted_dy_, z_;       // intermediate tensors of an igc_block that is composed
-  Scratch applied_x_, true_dy_;              // its x and dy behind their norms
-  Scratch unwanted_;                         // weight gradients that were not asked for
+  Between between_;                          // an igc_block that is not fused
 };
 
 }  // namespace igcnet

@@ -1,5 +1,5 @@
-// igc_block: one piece of work (group_conv.h) when K is a multiple f*L*M of both partitions; composed of conv2d and
-// reorder otherwise. When f = 1 both permutations cancel. When f > 1 (QUIRK: the authors' resnet_igc blocks where the
+// igc_block: one piece of work (group_conv.h) when K is a multiple f*L*M of both partitions; the four
+// operators otherwise. When f = 1 both permutations cancel. When f > 1 (QUIRK: the authors' resnet_igc blocks where the
 // width changes) they do not, but with the channels of each primary group in another order, z'[l*fM + e*M + m] =
 // z[l*fM + m*f + e], e < f, the block is one with f*L primary partitions in the secondary convolution's eyes:
 //   y[r*M + m] = sum over l, e of ws[m*fL + r, e*L + l] * z'[(l*f + e)*M + m]
@@ -13,13 +13,6 @@
 
 namespace igcnet {
 namespace {
-
-Conv2dParams primary_conv(const IgcBlockParams& p) { return {p.stride, p.padding, p.primary_partitions}; }
-Conv2dParams secondary_conv(const IgcBlockParams& p) { return {1, 0, p.secondary_partitions}; }
-
-Output temporary(Scratch& scratch, const Shape& shape) {
-  return {scratch.take<float>(static_cast<size_t>(shape.elements())), DType::kF32, shape};
-}
 
 float* floats(const Output& tensor) { return tensor.data == nullptr ? nullptr : tensor.as<float>(); }
 
@@ -84,7 +77,7 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const int64_t f = width_factor(p, z);
   if (f == 0) {
-    return igc_block_composed_forward(p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
+    return igc_block_composed_forward(*this, between_, p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
   }
   GroupConvForward task{.x = x.as<float>(),
                         .primary_weight = primary_weight.as<float>(),
@@ -112,8 +105,8 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const int64_t f = width_factor(p, z);
   if (f == 0) {
-    return igc_block_composed_backward(p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx, primary_dw,
-                                       secondary_dw, x_norm_gradients);
+    return igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,
+                                       primary_dw, secondary_dw, x_norm_gradients);
   }
   GroupConvBackward task{.dy = dy.as<float>(),
                          .x = x.as<float>(),
@@ -140,57 +133,6 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
   plans_.of(z, p.secondary_partitions).backward(task, group_);
   if (f > 1) order.put_back(task.primary_dw, task.secondary_dw, floats(primary_dw), floats(secondary_dw));
   if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
-}
-
-void CpuBackend::igc_block_composed_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
-                                            const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                            const BatchStatistics* y_statistics) {
-  Input input = x;
-  if (x_norm != nullptr) {
-    const Output applied = temporary(applied_x_, x.shape);
-    batch_norm2d_apply(x, *x_norm, applied);
-    input = applied;
-  }
-  const Output z = temporary(z_, y.shape), permuted = temporary(permuted_, y.shape);
-  conv2d_forward(primary_conv(p), input, primary_weight, z);
-  reorder_forward({p.primary_partitions}, z, permuted);
-  conv2d_forward(secondary_conv(p), permuted, secondary_weight, z);
-  reorder_forward({p.secondary_partitions}, z, y);
-  if (y_statistics != nullptr) batch_norm2d_statistics(y, *y_statistics);
-}
-
-void CpuBackend::igc_block_composed_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
-                                             const Input& x, const Norm* x_norm, const Input& primary_weight,
-                                             const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                             const Output& secondary_dw, const NormWeights* x_norm_gradients) {
-  Input true_dy = dy, input = x;
-  if (dy_norm != nullptr) {
-    const Output carried_out = temporary(true_dy_, dy.shape);
-    batch_norm2d_backward_input(dy, *dy_norm, carried_out);
-    true_dy = carried_out;
-  }
-  const bool weights = primary_dw.data != nullptr || secondary_dw.data != nullptr;
-  if (x_norm != nullptr && weights) {
-    const Output applied = temporary(applied_x_, x.shape);
-    batch_norm2d_apply(x, *x_norm, applied);
-    input = applied;
-  }
-  const Output unpermuted_dy = temporary(permuted_dy_, dy.shape), permuted = temporary(permuted_, dy.shape);
-  reorder_backward_input({p.secondary_partitions}, true_dy, unpermuted_dy);
-  if (secondary_dw.data != nullptr) {
-    const Output z = temporary(z_, dy.shape);
-    conv2d_forward(primary_conv(p), input, primary_weight, z);
-    reorder_forward({p.primary_partitions}, z, permuted);
-    conv2d_backward_weight(secondary_conv(p), unpermuted_dy, permuted, secondary_dw);
-  }
-  if (dx.data == nullptr && primary_dw.data == nullptr) return;
-  const Output dz = temporary(z_, dy.shape);
-  conv2d_backward_input(secondary_conv(p), unpermuted_dy, secondary_weight, permuted);
-  reorder_backward_input({p.primary_partitions}, permuted, dz);
-  if (primary_dw.data != nullptr) conv2d_backward_weight(primary_conv(p), dz, input, primary_dw);
-  if (dx.data == nullptr) return;
-  conv2d_backward_input(primary_conv(p), dz, primary_weight, dx);
-  if (x_norm != nullptr) batch_norm2d_mask(dx, x, *x_norm, x_norm_gradients);
 }
 
 }  // namespace igcnet

@@ -19,6 +19,7 @@ class IgcSecondary {
 
   int64_t packed_floats() const { return packed_floats_; }
   // Scratch space of run() and add_gradient() for a number of pixels.
+  int64_t L() const { return L_; }
   int64_t buffer_floats(int64_t pixels) const { return expand_ ? pixels * L_ * lanes_ : 0; }
   // Whether add_gradient() reads up to `lanes` floats behind a pixel of dy.
   bool reads_behind() const { return reads_behind_; }

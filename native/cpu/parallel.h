@@ -30,9 +30,11 @@ void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
   }
 }
 
-// Tasks of a thread that others may take from, too.
+// Tasks of a thread that others may take from, too; numbers below kMost.
 class TaskRange {
  public:
+  static constexpr int64_t kMost = int64_t{1} << 32;
+
   void set(int64_t begin, int64_t end) { ends_ = pack(begin, end); }
 
   // The first task or the last one that is left, or -1.
@@ -56,15 +58,22 @@ class TaskRange {
 // body(task, thread) for every task in [0, tasks); thread < parallel_threads(). Each thread has a range of tasks of its
 // own, the same ones in every loop over as many tasks, so that it finds in its cache what it wrote in the last loop; it
 // goes through them to and fro, from where that loop ended. One that is done takes tasks from the others' ends: on a
-// machine with other work the threads are not equally fast.
+// machine with other work the threads are not equally fast. `work` in all is shared out to threads that get `grain` of
+// it or more.
 template <class Body>
-void parallel_tasks(int64_t tasks, const Body& body) {
+void parallel_tasks(int64_t tasks, int64_t work, int64_t grain, const Body& body) {
   thread_local bool backwards = false;
   backwards = !backwards;
   const bool reverse = backwards;
-  const int64_t threads = std::min<int64_t>(omp_get_max_threads(), tasks);
+  const int64_t threads = std::min<int64_t>({omp_get_max_threads(), tasks, std::max<int64_t>(work / grain, 1)});
   if (threads <= 1) {
     for (int64_t i = 0; i < tasks; ++i) body(reverse ? tasks - 1 - i : i, 0);
+    return;
+  }
+  if (tasks >= TaskRange::kMost) {  // images of a few bytes
+    parallel_ranges(tasks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i, omp_get_thread_num());
+    });
     return;
   }
   std::vector<TaskRange> ranges(static_cast<size_t>(threads));
@@ -80,6 +89,11 @@ void parallel_tasks(int64_t tasks, const Body& body) {
       while ((task = range.take(reverse == (i == 0))) >= 0) body(task, thread);
     }
   }
+}
+
+template <class Body>
+void parallel_tasks(int64_t tasks, const Body& body) {
+  parallel_tasks(tasks, tasks, 1, body);
 }
 
 inline int parallel_threads() { return omp_get_max_threads(); }

@@ -69,7 +69,7 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   IgcPlan plan;
   if (igc_path_ == IgcPath::kComposed || !plan_igc_block(p, z, platform_->max_shared_bytes(), plan)) {
-    return igc_block_composed_forward(p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
+    return igc_block_composed_forward(*this, between_, p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
   }
   const int64_t tiles = plan.forward.tiles;
   const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),

@@ -235,8 +235,8 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
   const Conv2dSizes sizes = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   IgcPlan plan;
   if (igc_path_ == IgcPath::kComposed || !plan_igc_block(p, sizes, platform_->max_shared_bytes(), plan)) {
-    return igc_block_composed_backward(p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx, primary_dw,
-                                       secondary_dw, x_norm_gradients);
+    return igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,
+                                       primary_dw, secondary_dw, x_norm_gradients);
   }
   const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
                                             packed_.floats(packed_floats(plan)));

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/backend.h"
+#include "core/igc_block_composed.h"
 #include "cuda/simt.h"
 
 namespace igcnet::simt {
@@ -55,6 +56,16 @@ class Scratch {
   Platform& platform_;
   void* memory_ = nullptr;
   size_t size_ = 0;
+};
+
+class Between : public BetweenMaps {
+ public:
+  explicit Between(Platform& platform)
+      : maps_{Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform)} {}
+  Output map(size_t place, const Shape& shape) override { return maps_[place].tensor(shape); }
+
+ private:
+  std::array<Scratch, kCount> maps_;
 };
 
 // The first label that was out of range, found by a kernel; count 0: none.
@@ -147,14 +158,6 @@ class SimtBackend : public Backend {
  private:
   enum class IgcPath { kFused, kComposed };
 
-  // igc_block as the four operators that define it.
-  void igc_block_composed_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
-                                  const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                  const BatchStatistics* y_statistics);
-  void igc_block_composed_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
-                                   const Input& x, const Norm* x_norm, const Input& primary_weight,
-                                   const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                   const Output& secondary_dw, const NormWeights* x_norm_gradients);
   void check_labels(const Input& labels, int64_t classes);
 
   std::unique_ptr<Platform> platform_;
@@ -163,8 +166,7 @@ class SimtBackend : public Backend {
   Scratch partial_{*platform_};  // rows of partial sums
   Scratch packed_{*platform_};   // weights of a fused block
   Scratch dz_{*platform_};       // between the two kernels of its backward direction
-  std::array<Scratch, 5> between_{Scratch(*platform_), Scratch(*platform_), Scratch(*platform_), Scratch(*platform_),
-                                  Scratch(*platform_)};  // the tensors between the four operators
+  Between between_{*platform_};  // an igc_block as the four operators that define it
 };
 
 }  // namespace igcnet::simt

@@ -21,6 +21,13 @@ describe.each([1, 3, 7])('%i threads', threads => {
     return expectExact(igcBlockKernel(shape))
   })
 
+  // Enough work in the forward direction for several threads; the shapes above have them backward only.
+  const large = { why: 'edge', N: 9, H: 20, W: 21, C: 48, K: 48, R: 3, S: 3, stride: 1, padding: 1, L: 24, M: 2 }
+  it('igcBlock with work for all of them', () => {
+    native.deviceSetThreads('cpu', { threads })
+    return expectExact(igcBlockKernel({ ...large, name: 'large' }))
+  })
+
   it('repeats its bits', () => {
     native.deviceSetThreads('cpu', { threads })
     const kernels = batchNorm2dShapes.filter(({ name }) => /^stage|^channels-(17|64)/.test(name))
