@@ -15,8 +15,9 @@ import { fileURLToPath } from 'node:url'
  */
 const mayImport: Record<string, string[]> = {
   errors: [],
-  plugin: ['errors'],
-  native: ['plugin', 'errors'],
+  addon: ['errors'],
+  plugin: ['addon', 'errors'],
+  native: ['addon', 'plugin', 'errors'],
   core: ['native', 'errors'],
   ops: ['core', 'native', 'errors'],
   nn: ['ops', 'core', 'errors'],
@@ -67,7 +68,7 @@ function unitOf(path: string): string {
   const [, first = '', second] = path.split('/')
   if (second !== undefined) return first
   const name = first.replace(/\.ts$/, '')
-  return ['errors', 'plugin', 'native', 'index'].includes(name) ? name : 'core'
+  return ['errors', 'addon', 'plugin', 'native', 'index'].includes(name) ? name : 'core'
 }
 
 function checkImports({ path, text }: SourceFile, report: (line: number, message: string) => void): void {

@@ -1,5 +1,5 @@
 /**
- * `npm run check`: type check, lint, the build of the CUDA kernels and all tests, one after the other; a step that
+ * `npm run check`: type check, lint, the build of the CUDA kernels, the packages, the API documentation and all tests, one after the other; a step that
  * fails does not keep the next ones from running, so that one run shows everything. Arguments go to vitest: `npm run check -- test/unit`.
  * The exit code is 0 when every step passed.
  */
@@ -15,6 +15,8 @@ const steps = [
   { name: 'lint (layers)', command: bin('tsx'), args: ['scripts/check-layers.ts'] },
   { name: 'lint (clang-format)', command: process.execPath, args: ['scripts/check-cpp-format.mjs'] },
   { name: 'CUDA', command: process.execPath, args: ['scripts/build-cuda.mjs', '--if-possible'] },
+  { name: 'packages', command: process.execPath, args: ['scripts/package.mjs', '--if-needed'] },
+  { name: 'API documentation', command: bin('typedoc'), args: [] },
   { name: 'tests', command: bin('vitest'), args: ['run', ...process.argv.slice(2)] },
 ]
 

@@ -10,13 +10,17 @@ import { dependenciesAreCurrent, installDependencies } from './npm-dependencies.
 import { main, SetupError, say } from './run-command.mjs'
 import { ensureSystemPackages } from './system-packages.mjs'
 
-/** As `engines` in package.json says. */
-const minimumNode = [20, 17]
+/** As `engines` in package.json says: the first of these lines with require() of ES modules, and all newer lines. */
+const minimumNode = [
+  [20, 19],
+  [22, 12],
+]
 
 function checkNodeVersion() {
   const [major, minor] = process.versions.node.split('.').map(Number)
-  if (major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1])) return
-  throw new SetupError(`Node ${minimumNode.join('.')} or newer is needed, but this is Node ${process.versions.node}`)
+  if (major > minimumNode.at(-1)[0] || minimumNode.some(([line, least]) => major === line && minor >= least)) return
+  const lines = minimumNode.map(version => version.join('.')).join(' or ')
+  throw new SetupError(`Node ${lines} or newer is needed, but this is Node ${process.versions.node}`)
 }
 
 main(() => {

@@ -72,6 +72,13 @@ export class DataError extends IgcError {
   }
 }
 
+/** The native addon could not be loaded: the message has what was tried, why it failed, and what to do. */
+export class InstallError extends IgcError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_IGC_INSTALL', message, options)
+  }
+}
+
 /** A fault of igcnet itself: please report it. */
 export class InternalError extends IgcError {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,13 +1,10 @@
 /**
- * Loads the native addon and gives its functions one typed interface. Only src/ops, src/tensor.ts, src/autograd.ts,
+ * The native addon's functions behind one typed interface; addon.ts loads it. Only src/ops, src/tensor.ts, src/autograd.ts,
  * src/deferred.ts, src/device.ts and src/scope.ts import this file; test/binding checks every function with bad input.
  * The native functions check every argument, shape and dtype before they enqueue anything, so their errors
  * appear at the line that called the op.
  */
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { loadAddon } from './addon.ts'
 import * as errors from './errors.ts'
 import { type PluginProbe, probeCuda, type ResolvedDevice, resolveDevice } from './plugin.ts'
 
@@ -204,60 +201,15 @@ export interface Native {
   sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams): void
 }
 
-/**
- * Where the addon may be, relative to this file (src/ or dist/), in the order in which they are tried. The environment
- * variable IGCNET_NATIVE, the path of another build (one with a sanitizer, for example), is tried first.
- */
-const candidates = ['../build/Release/igcnet.node', '../build/Debug/igcnet.node'].map(candidate =>
-  fileURLToPath(new URL(candidate, import.meta.url)),
-)
-
-/** How long idle threads spin before they sleep: in rounds for GNU's OpenMP runtime, in milliseconds for LLVM's. */
-const PATIENCE = { GOMP_SPINCOUNT: '10000', KMP_BLOCKTIME: '1' }
-
-/**
- * Loads the addon, and with it the OpenMP runtime, with threads that sleep after waiting for about a millisecond (unless
- * OMP_WAIT_POLICY or the runtime's own variable says otherwise). By default they spin for longer: with other work on the
- * same cores a training step then took 2 to 5 times as long; asleep at once, they wake up late at each of the some hundred
- * loops of a step. The runtime reads the variables when it is loaded; they are taken back, so that child processes do not
- * inherit them.
- */
-function requirePatiently(require: NodeJS.Require, path: string): Native {
-  const names = ['OMP_WAIT_POLICY', ...Object.keys(PATIENCE)]
-  if (names.some(name => process.env[name] !== undefined)) return require(path) as Native
-  Object.assign(process.env, PATIENCE)
-  try {
-    return require(path) as Native
-  } finally {
-    for (const name of Object.keys(PATIENCE)) delete process.env[name]
-  }
-}
-
 let addonPath = ''
 
 function load(): Native {
-  const require = createRequire(import.meta.url)
-  const tried: string[] = []
-  const other = process.env.IGCNET_NATIVE
-  for (const path of other ? [resolve(other), ...candidates] : candidates) {
-    if (!existsSync(path)) {
-      tried.push(`${path}: not there`)
-      continue
-    }
-    try {
-      const native = requirePatiently(require, path)
-      native.setErrorClasses({ ...errors })
-      native.setDeviceLoader(name => resolveDevice(path, name))
-      addonPath = path
-      return native
-    } catch (error) {
-      tried.push(`${path}: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  }
-  throw new errors.DeviceError(
-    `igcnet: the native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}. ` +
-      `Tried ${tried.join('; ')}. In a clone of the repository, run \`npm run setup\` to build it.`,
-  )
+  const { path, exports } = loadAddon()
+  const native = exports as Native
+  native.setErrorClasses({ ...errors })
+  native.setDeviceLoader(name => resolveDevice(path, name))
+  addonPath = path
+  return native
 }
 
 export const native: Native = load()

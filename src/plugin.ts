@@ -1,11 +1,13 @@
 /**
- * The device `cuda` is a plug-in, libigcnet_cuda.so, that is looked for when it is first asked for. What a broken driver
+ * The device `cuda` is a plug-in, libigcnet_cuda.so, that is looked for when it is first asked for: beside the addon,
+ * and in the package @igcnet/linux-x64-cuda. What a broken driver
  * does to a process is its own: so a child process loads the plug-in and looks at the machine first, and only when that
  * went well is it loaded here. The answer is remembered. Checked in test/cuda/plugin.test.ts.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { findPackage, platformPackage } from './addon.ts'
 import { DeviceError } from './errors.ts'
 
 /** What was found: the plug-in and what its device is, or the reason why there is none, without a full stop. */
@@ -46,13 +48,26 @@ export function probeCuda(addon: string, ordinal = 0): PluginProbe {
   return found
 }
 
-function probe(addon: string, ordinal: number): PluginProbe {
+/** The plug-in's path, or why there is none: beside the addon, where a local build puts it, then its own package. */
+function findPlugin(addon: string): { plugin: string } | { reason: string } {
   const asked = process.env.IGCNET_CUDA_PLUGIN
-  const plugin = asked ? resolve(asked) : join(dirname(addon), FILE)
-  if (!existsSync(plugin)) {
-    const hint = asked ? 'the value of IGCNET_CUDA_PLUGIN' : '`npm run build:cuda` builds it'
-    return { works: false, text: `the plug-in ${plugin} is not there (${hint})` }
+  const local = asked ? resolve(asked) : join(dirname(addon), FILE)
+  if (existsSync(local)) return { plugin: local }
+  if (asked) return { reason: `the plug-in ${local} is not there (the value of IGCNET_CUDA_PLUGIN)` }
+  const name = platformPackage('-cuda')
+  const found = findPackage(name)
+  if ('folder' in found) return { plugin: join(found.folder, FILE) }
+  return {
+    reason:
+      `there is no plug-in: ${local} is not there (\`npm run build:cuda\` builds it in a clone), and the package ` +
+      `${name} was refused: ${found.reason}`,
   }
+}
+
+function probe(addon: string, ordinal: number): PluginProbe {
+  const search = findPlugin(addon)
+  if ('reason' in search) return { works: false, text: search.reason }
+  const { plugin } = search
   const { status, signal, error, stdout } = spawnSync(
     process.execPath,
     ['-e', CHILD, '--', addon, plugin, String(ordinal)],

@@ -220,6 +220,8 @@ Napi::Value set_device_loader(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  const std::string unsupported = why_not_this_processor();
+  if (!unsupported.empty()) throw Napi::Error::New(env, unsupported);
   auto* addon = new Addon(env);
   env.SetInstanceData(addon);
   // Before the environment frees its values, no stream may run any more.

@@ -27,7 +27,24 @@ int64_t forbidden_targets() {
   throw Error(ErrorCode::kRange, "IGCNET_SIMD: expected avx512, avx2 or baseline but received " + std::string(wanted));
 }
 
+bool has_value(const char* variable, std::string_view wanted) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && value == wanted;
+}
+
 }  // namespace
+
+std::string why_not_this_processor() {
+#if HWY_ARCH_X86
+  if (has_value("IGCNET_SIMD", "baseline")) return {};
+  const bool has_avx2 = (hwy::SupportedTargets() & HWY_AVX2) != 0;
+  if (!has_avx2 || has_value("IGCNET_PROCESSOR", "baseline")) {
+    return "the processor has no AVX2 with FMA, which Intel's have since Haswell (2013) and AMD's since Excavator "
+           "(2015)";
+  }
+#endif
+  return {};
+}
 
 void CpuBackend::set_threads(int threads) {
   omp_set_num_threads(threads);

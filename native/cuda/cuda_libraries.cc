@@ -1,12 +1,12 @@
 #include "cuda/cuda_libraries.h"
 
 #include <cuda_runtime_api.h>
-#include <dlfcn.h>
 
 #include <cstdlib>
 #include <vector>
 
 #include "core/shared_library.h"
+#include "cuda/cuda_places.h"
 
 namespace igcnet {
 namespace {
@@ -18,26 +18,28 @@ std::string cuda_version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
-// The folder of this plug-in.
-std::string own_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return ".";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
+// A library that is looked for, by the name or path in an environment variable alone if there is one.
+struct Wanted {
+  const char* what;   // for the error
+  const char* asked;  // the value of the variable
+  std::string name;
+  std::string wheel;  // its folder among NVIDIA's wheels for Python
+  std::string advice;
+};
+
+SharedLibrary load(const Wanted& wanted) {
+  if (wanted.asked != nullptr && *wanted.asked != 0) return SharedLibrary({wanted.asked});
+  std::vector<std::string> names{wanted.name};
+  for (const std::string& folder : cuda_library_folders(wanted.wheel)) names.push_back(folder + "/" + wanted.name);
+  return SharedLibrary(names);
 }
 
-// `asked`, the value of an environment variable, alone if there is one; else the name by itself, which the system looks
-// for, and the place where scripts/build-cuda.mjs puts it.
-std::vector<std::string> candidates(const char* asked, const std::string& name, const std::string& package_folder) {
-  if (asked != nullptr && *asked != 0) return {asked};
-  return {name, own_folder() + "/../cuda-packages/nvidia/" + package_folder + "/lib/" + name};
-}
-
-std::string names_text(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : " and ") + name;
-  return text;
+std::string not_found(const Wanted& wanted) {
+  const std::string sentence = std::string(wanted.what) + " was not found: tried ";
+  if (wanted.asked != nullptr && *wanted.asked != 0) return sentence + wanted.asked;
+  std::string text = sentence + wanted.name + " where the system looks";
+  for (const std::string& folder : cuda_library_folders(wanted.wheel)) text += " and in " + folder;
+  return text + " (" + wanted.advice + ")";
 }
 
 // The driver's API, as far as it is needed to know what is there.
@@ -65,9 +67,10 @@ std::string find_driver(CudaLibraries& found) {
 }
 
 std::string find_cudnn(CudaLibraries& found) {
-  const auto names = candidates(std::getenv("IGCNET_CUDNN"), "libcudnn.so.9", "cudnn");
-  const SharedLibrary library(names);
-  if (!library.loaded()) return "cuDNN 9 was not found: tried " + names_text(names);
+  const Wanted wanted{"cuDNN 9", std::getenv("IGCNET_CUDNN"), "libcudnn.so.9", "cudnn",
+                      "`pip install nvidia-cudnn-cu13` brings it; IGCNET_CUDNN gives its path"};
+  const SharedLibrary library = load(wanted);
+  if (!library.loaded()) return not_found(wanted);
   auto* const version_of = library.function<size_t()>("cudnnGetVersion");
   if (version_of == nullptr) return library.name() + " is no cuDNN";
   // 9.24.0 is 92400; before 9 it was 8907 for 8.9.7.
@@ -86,9 +89,10 @@ std::string find_cudnn(CudaLibraries& found) {
 }
 
 std::string find_cublas(CudaLibraries& found) {
-  const auto names = candidates(std::getenv("IGCNET_CUBLAS"), "libcublas.so.13", "cu13");
-  const SharedLibrary library(names);
-  if (!library.loaded()) return "cuBLAS 13 was not found: tried " + names_text(names);
+  const Wanted wanted{"cuBLAS 13", std::getenv("IGCNET_CUBLAS"), "libcublas.so.13", "cu13",
+                      "`pip install nvidia-cublas` brings it; IGCNET_CUBLAS gives its path"};
+  const SharedLibrary library = load(wanted);
+  if (!library.loaded()) return not_found(wanted);
   auto* const property = library.function<decltype(::cublasGetProperty)>("cublasGetProperty");
   int major = 0, minor = 0;
   if (property == nullptr || property(MAJOR_VERSION, &major) != CUBLAS_STATUS_SUCCESS ||

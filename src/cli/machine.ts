@@ -95,10 +95,10 @@ async function tryDevice(name: 'cpu' | 'reference' | 'cuda'): Promise<DeviceRepo
   try {
     const { tensor } = await import('../tensor.ts')
     const { relu } = await import('../ops/index.ts')
-    const { scope } = await import('../scope.ts')
+    const { tidy } = await import('../scope.ts')
     const { defaultThreads } = await import('../device.ts')
-    using _ = scope()
-    const result = relu(tensor([-1, 2], [2], { device: name })).dataSync()
+    // No `using` in a function that imports: tsc 5.9 then leaves the names of the files as they are.
+    const result = await tidy(() => relu(tensor([-1, 2], [2], { device: name })).data())
     if (result[0] !== 0 || result[1] !== 2) return { works: false, reason: `relu of -1, 2 is ${result.join(', ')}` }
     return { works: true, threads: name === 'reference' ? 1 : defaultThreads() }
   } catch (error) {

@@ -12,8 +12,15 @@ import { resnetSumfusion, sumfusion } from './sumfusion.ts'
 import { entryOf, type NetworkEntry, type NetworkName, networkNames, type networkTable, sizesOf } from './table.ts'
 import { resnetXception, xception } from './xception.ts'
 
-export { Igcv2MobileNet, igcv2, igcv2MobileNet, resnetIgcv2 } from './igcv2.ts'
-export { Igcv3D, igcv3D } from './igcv3.ts'
+export {
+  Igcv2MobileNet,
+  type Igcv2MobileNetOptions,
+  type Igcv2Options,
+  igcv2,
+  igcv2MobileNet,
+  resnetIgcv2,
+} from './igcv2.ts'
+export { Igcv3D, type Igcv3Options, igcv3D } from './igcv3.ts'
 export type {
   CommonOptions,
   Frame,
@@ -25,7 +32,13 @@ export type {
 } from './options.ts'
 export { Plain, plain, plainIgc } from './plain.ts'
 export { ResNet, resnet, resnetIgc } from './resnet.ts'
-export { ResNetImageNet, resnetIgcImgnetD18, resnetImgnetD18 } from './resnet-imgnet.ts'
+export {
+  type IgcImageNetOptions,
+  type ImageNetOptions,
+  ResNetImageNet,
+  resnetIgcImgnetD18,
+  resnetImgnetD18,
+} from './resnet-imgnet.ts'
 export { resnetSumfusion, sumfusion } from './sumfusion.ts'
 export type { NetworkEntry, NetworkName } from './table.ts'
 export { resnetXception, xception } from './xception.ts'

@@ -9,7 +9,7 @@ export {
   countTables,
   differences,
 } from './counts.ts'
-export { networkId, parseNetwork } from './network-spec.ts'
+export { type NamedNetwork, networkId, parseNetwork } from './network-spec.ts'
 export {
   PARTITION_COLUMNS,
   type PartitionRow,

@@ -11,7 +11,7 @@ export {
 export { compositeKernel } from './composite-kernel.ts'
 export { fuseForInference } from './fuse-for-inference.ts'
 export { FusedConvolution } from './fused-convolution.ts'
-export { type LinearStep, linearChain, patternOf } from './linear-chain.ts'
+export { type ConvolutionStep, type LinearStep, linearChain, patternOf } from './linear-chain.ts'
 export { reorderChannels } from './permutation.ts'
 export {
   countPaths,

@@ -9,7 +9,8 @@ import type { Pattern } from './sparse-pattern.ts'
 
 /** A convolution, or Reorder(factor). */
 export type LinearStep = ConvolutionStep | { kind: 'reorder'; factor: number }
-type ConvolutionStep = { kind: 'convolution'; convolution: Conv2d }
+/** A convolution of the chain. */
+export type ConvolutionStep = { kind: 'convolution'; convolution: Conv2d }
 
 /**
  * The steps of a layer in order: of a Conv2d or ConvBlock one convolution, of an IGC layer or block its two convolutions

@@ -63,7 +63,8 @@ test('a data set that is complete is found', async () => {
 /** A copy of the package without the built addon. */
 function copyWithoutAddon(): string {
   const folder = temporaryFolder()
-  for (const part of ['src', 'data', 'package.json']) cpSync(join(root, part), join(folder, part), { recursive: true })
+  for (const part of ['src', 'data', 'package.json', 'CMakeLists.txt'])
+    cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   return folder
 }
@@ -108,7 +109,7 @@ function* sources(folder: string): Iterable<string> {
 }
 
 test('the table of variables is that of the sources', () => {
-  const read = /(?:process\.env\.|getenv\("|\.env\(')(IGCNET_[A-Z0-9_]+)/g
+  const read = /(?:process\.env\.|getenv\("|has_value\("|\.env\(')(IGCNET_[A-Z0-9_]+)/g
   const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels', 'test/support']
     .flatMap(folder => [...sources(join(root, folder))])
     .flatMap(text => [...text.matchAll(read)].map(match => match[1]))

@@ -4,7 +4,7 @@
  * not built (no nvcc), the cases that need it are skipped. With the kernels on the host in place of a GPU, training works.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -129,6 +129,39 @@ describe.skipIf(!existsSync(plugin))('the plug-in on a machine', () => {
     await expectReason(env(100, 0), 'the NVIDIA driver sees no GPU')
     await expectReason(env(0, 0), 'the NVIDIA driver sees no GPU')
     await expectReason(env(999, 1), 'the NVIDIA driver does not start: cuInit gave error 999')
+  })
+
+  it('without cuDNN in any place; found in the wheels of a Python and in the toolkit', async () => {
+    const toolkit = join(folder, 'toolkit')
+    const python = join(folder, 'venv')
+    const wheels = join(python, 'lib/python3.11/site-packages/nvidia')
+    for (const path of [join(toolkit, 'lib64'), join(wheels, 'cudnn/lib'), join(wheels, 'cu13/lib')]) {
+      mkdirSync(path, { recursive: true })
+    }
+    // No IGCNET_CUDNN, and a copy of the plug-in that has no packages beside it.
+    const alone = join(folder, 'alone.so')
+    copyFileSync(plugin, alone)
+    const home = { HOME: folder, VIRTUAL_ENV: python, CONDA_PREFIX: '', CUDA_HOME: toolkit, CUDA_PATH: '' }
+    const env = { ...base, ...home, IGCNET_CUDA_PLUGIN: alone, IGCNET_CUDA_DRIVER: works() }
+    const places = (wheel: string) =>
+      `where the system looks and in ${join(toolkit, 'lib64')}.* and in ${join(wheels, wheel, 'lib')}.*`
+    const advice = (wheel: string, name: string) => `\\(\`pip install ${wheel}\` brings it; ${name} gives its path\\)$`
+    await expectReason(
+      env,
+      new RegExp(
+        `^cuDNN 9 was not found: tried libcudnn.so.9 ${places('cudnn')}${advice('nvidia-cudnn-cu13', 'IGCNET_CUDNN')}`,
+      ),
+    )
+    copyFileSync(cudnn('cudnn-9-wheel.so', 92400), join(wheels, 'cudnn/lib/libcudnn.so.9'))
+    await expectReason(
+      env,
+      new RegExp(
+        `^cuBLAS 13 was not found: tried libcublas.so.13 ${places('cu13')}${advice('nvidia-cublas', 'IGCNET_CUBLAS')}`,
+      ),
+    )
+    const old = join(toolkit, 'lib64/libcublas.so.13')
+    copyFileSync(cublas('cublas-12-toolkit.so', 12), old)
+    await expectReason(env, `expected cuBLAS 13 but ${old} is cuBLAS 12.1`)
   })
 
   it('without cuDNN', async () => {

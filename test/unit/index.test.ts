@@ -13,6 +13,7 @@ it('exports these names', () => {
     'DisposedError',
     'Generator',
     'IgcError',
+    'InstallError',
     'InternalError',
     'OutOfMemoryError',
     'ShapeError',
@@ -175,6 +176,7 @@ it('has error classes with stable codes', () => {
     DisposedError: 'ERR_IGC_DISPOSED',
     CudaError: 'ERR_IGC_CUDA',
     DataError: 'ERR_IGC_DATA',
+    InstallError: 'ERR_IGC_INSTALL',
     InternalError: 'ERR_IGC_INTERNAL',
   } as const
   const classes = { ...igcnet }

@@ -118,11 +118,11 @@ describe('the sentences', () => {
   })
 
   it('refuse a Node that is too old', () => {
-    const code = `Object.defineProperty(process.versions, 'node', { value: '20.16.0' })`
+    const code = `Object.defineProperty(process.versions, 'node', { value: '22.11.0' })`
     const { status, stderr } = runBare('setup.mjs', {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}`,
     })
-    expect(stderr).toBe('igcnet: Node 20.17 or newer is needed, but this is Node 20.16.0\n')
+    expect(stderr).toBe('igcnet: Node 20.19 or 22.12 or newer is needed, but this is Node 22.11.0\n')
     expect(status).toBe(1)
   })
 
