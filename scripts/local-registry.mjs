@@ -17,7 +17,8 @@ import { platformManifest, platformPackages } from './manifests.mjs'
 import { madePackages } from './package.mjs'
 import { npmCommand } from './tarball.mjs'
 
-function upstreamRegistry() {
+/** The address of the registry that npm uses. */
+export function npmRegistry() {
   const [command, args] = npmCommand(['config', 'get', 'registry'])
   return spawnSync(command, args, { encoding: 'utf8' }).stdout.trim().replace(/\/?$/, '/')
 }
@@ -73,7 +74,7 @@ function ownPackages(address) {
  * @returns {Promise<{ address: string, bytes: () => number, close: () => Promise<void> }>} bytes: handed out so far
  */
 export async function startRegistry() {
-  const upstream = upstreamRegistry()
+  const upstream = npmRegistry()
   // The one for proxies warns of being experimental: only where there is a proxy.
   const hasProxy = ['http_proxy', 'https_proxy'].some(name => process.env[name] ?? process.env[name.toUpperCase()])
   const dispatcher = hasProxy ? new EnvHttpProxyAgent() : new Agent()

@@ -2,7 +2,7 @@
  * `npm run smoke`: installs the packages as a user does, in an empty folder, from a registry, with a PATH that holds node,
  * npm and basic commands only, then trains with `npx igcnet train`, runs the README's script, and asks the doctor. Prints
  * time and bytes. `npm run smoke -- VARIANT …` runs other ways of installing (the table below), `--all` all of them,
- * `--registry URL` takes published packages instead of those of build/packages, `--keep` keeps the folders. test/package
+ * `--published` takes the packages of npm's registry instead of those of build/packages, `--keep` keeps the folders. test/package
  * runs the first variant.
  */
 import { spawn } from 'node:child_process'
@@ -22,7 +22,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { startRegistry } from './local-registry.mjs'
+import { npmRegistry, startRegistry } from './local-registry.mjs'
+import { repository } from './manifests.mjs'
 import { madePackages, makePackages } from './package.mjs'
 import { isMain, SetupError, say } from './run-command.mjs'
 
@@ -75,7 +76,9 @@ const CHANCE = 20
 /** Runs a command to its end; its output. @throws {SetupError} with all that it printed */
 function run(command, args, options) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+    // On Windows npm and npx are scripts of a shell.
+    const shell = process.platform === 'win32'
+    const child = spawn(command, args, { ...options, shell, stdio: ['ignore', 'pipe', 'pipe'] })
     let [output, all] = ['', '']
     child.stdout.on('data', chunk => {
       output += chunk
@@ -166,7 +169,9 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
         `node-${process.platform}-${process.arch}/bin/node`,
       )
     : process.execPath
-  linkCommands(bin, node)
+  // Windows has neither these commands nor links for everyone: there the path is the machine's.
+  if (process.platform === 'win32') env.PATH = process.env.PATH ?? ''
+  else linkCommands(bin, node)
   if (variant.tool) {
     const modules = await fetchTool(variant.tool, join(base, 'tool'), tools)
     env.PATH += delimiter + join(modules, '.bin')
@@ -191,8 +196,8 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
     return result
   }
 
-  const version = madePackages()[0]?.manifest.version ?? 'latest'
-  await timed('install', () => inside(install, ...installArgs, ...variant.flags, `igcnet@${version}`))
+  const spec = `igcnet@${repository.version}`
+  await timed('install', () => inside(install, ...installArgs, ...variant.flags, spec))
   const bytes = countBytes()
   await inside(install, ...installArgs, ...variant.flags, 'typescript@5.9', '@types/node@20')
   const installed = join(project, 'node_modules', 'igcnet')
@@ -219,13 +224,13 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
 /**
  * Runs variants, one after the other.
  * @param {string[]} names
- * @param {{ registry?: string, keep?: boolean }} [options]
+ * @param {{ published?: boolean, keep?: boolean }} [options] published: those of npm's registry, not of build/packages
  */
-export async function smoke(names, { registry, keep = false } = {}) {
-  if (registry === undefined && madePackages().length === 0) makePackages()
+export async function smoke(names, { published = false, keep = false } = {}) {
+  if (!published && madePackages().length === 0) makePackages()
   const results = {}
   for (const name of names) {
-    const from = registry === undefined ? await startRegistry() : { address: registry, bytes: () => undefined }
+    const from = published ? { address: npmRegistry(), bytes: () => undefined } : await startRegistry()
     const base = mkdtempSync(join(realpathSync(tmpdir()), 'igcnet-smoke-'))
     try {
       const result = await tryVariant(name, from, base)
@@ -247,23 +252,22 @@ export async function smoke(names, { registry, keep = false } = {}) {
 
 if (isMain(import.meta.url)) {
   const args = process.argv.slice(2)
-  const at = args.indexOf('--registry')
-  const registry = at < 0 ? undefined : args.splice(at, 2)[1]
+  const published = args.includes('--published')
   const keep = args.includes('--keep')
   const named = args.filter(name => !name.startsWith('--'))
   const unknown = [
     ...named.filter(name => !(name in VARIANTS)),
-    ...args.filter(name => name.startsWith('--') && !['--all', '--keep'].includes(name)),
+    ...args.filter(name => name.startsWith('--') && !['--all', '--keep', '--published'].includes(name)),
   ]
   const names = args.includes('--all') ? Object.keys(VARIANTS) : named.length > 0 ? named : ['npm']
   if (unknown.length > 0) {
     console.error(
-      `igcnet: smoke: expected --all, --keep, --registry URL or one of ${Object.keys(VARIANTS).join(', ')} but received ${unknown.join(', ')}`,
+      `igcnet: smoke: expected --all, --keep, --published or one of ${Object.keys(VARIANTS).join(', ')} but received ${unknown.join(', ')}`,
     )
     process.exitCode = 2
   } else {
     try {
-      await smoke(names, { registry, keep })
+      await smoke(names, { published, keep })
     } catch (error) {
       if (!(error instanceof SetupError)) throw error
       console.error(`igcnet: ${error.message}`)

@@ -21,7 +21,11 @@ export function addDataOptions(command: Command, datasetDefault: string): void {
   command
     .optionsGroup('Data:')
     .option('--dataset <name>', `${DATASETS.join(', ')} (default: ${datasetDefault})`, oneOf('dataset', DATASETS))
-    .option('--data-dir <dir>', 'folder of the CIFAR files, or its parent (default: data)', path('--data-dir'))
+    .option(
+      '--data-dir <dir>',
+      'folder of the CIFAR files, or its parent; of folder: that of train/<class> and test/<class> (default: data)',
+      path('--data-dir'),
+    )
     .option(
       '--train-examples <n>',
       'the first N training images only (default: all)',
@@ -33,10 +37,13 @@ export function addDataOptions(command: Command, datasetDefault: string): void {
 
 /** Refuses options of files where there are none. @throws UsageError */
 export function checkFileOptions({ dataDir, download }: Partial<TrainConfig>, dataset: string): void {
+  if (dataset === 'folder' && download)
+    throw new UsageError('--download: expected --dataset cifar10 or cifar100 with it')
   if (dataset !== 'digits') return
   const given = dataDir === undefined ? download && '--download' : '--data-dir'
   if (!given) return
-  throw new UsageError(`${given}: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet`)
+  const sets = given === '--download' ? 'cifar10 or cifar100' : 'cifar10, cifar100 or folder'
+  throw new UsageError(`${given}: expected --dataset ${sets} with it; the digits come with igcnet`)
 }
 
 /** Adds --device and --threads. */

@@ -7,7 +7,7 @@ import type { DeviceChoice } from '../tensor.ts'
 import type { DatasetName } from '../train/index.ts'
 
 export const NETWORKS = networkNames
-export const DATASETS = ['digits', 'cifar10', 'cifar100'] as const satisfies readonly DatasetName[]
+export const DATASETS = ['digits', 'cifar10', 'cifar100', 'folder'] as const satisfies readonly DatasetName[]
 export const SPLITS = ['test', 'train'] as const
 
 /** What --device takes, besides cuda:1, …: `auto` is the best device there is. */

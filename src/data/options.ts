@@ -129,6 +129,12 @@ export function checkOptions(
   return { split, examples, device, plan: { batchSize, dropLast, seed, augment, shuffle } }
 }
 
+/** @throws TypeError unless `root` is a path */
+export function checkRoot(name: string, root: unknown): void {
+  if (typeof root === 'string' && root !== '') return
+  throw new TypeError(`${name}: expected root to be the path of a directory but received ${describe(root)}`)
+}
+
 /** Checks the options of a data set that is read from a directory; see `checkOptions`. */
 export function checkFileOptions(
   name: string,
@@ -137,9 +143,7 @@ export function checkFileOptions(
 ): CheckedOptions & { download: boolean } {
   const checked = checkOptions(name, options, sizes, FILE_KEYS)
   const { root, onProgress } = options
-  if (typeof root !== 'string' || root === '') {
-    throw new TypeError(`${name}: expected root to be the path of a directory but received ${describe(root)}`)
-  }
+  checkRoot(name, root)
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TypeError(`${name}: expected onProgress to be a function but received ${describe(onProgress)}`)
   }

@@ -11,7 +11,7 @@
  * Between 2 and 3 the model of the new state is still under its temporary name, where `loadCheckpoint` finds it; the next
  * run in the folder finishes the renaming (`settle`).
  */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DataError } from '../errors.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
@@ -87,8 +87,12 @@ export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, on:
 }
 
 /** Replaces best.safetensors of a run folder, or leaves it. @throws DataError */
-export async function saveBest(folder: string, model: StoredModel, on: Disk = disk): Promise<void> {
-  const path = join(folder, BEST)
+export function saveBest(folder: string, model: StoredModel, on: Disk = disk): Promise<void> {
+  return writeModel(join(folder, BEST), model, on)
+}
+
+/** Replaces a model file, or leaves it. @throws DataError */
+export async function writeModel(path: string, model: StoredModel, on: Disk = disk): Promise<void> {
   try {
     await writeWhole(path, encodeModel(model), on)
   } catch (cause) {
@@ -120,6 +124,15 @@ async function identity(path: string): Promise<string | undefined> {
     model => model.weightsSha256,
     () => undefined,
   )
+}
+
+/** The model file that a path means: itself, or in a run folder its best.safetensors, else last.safetensors. @throws DataError */
+export function modelFile(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (!stat?.isDirectory()) return path
+  const found = [BEST, LAST].map(name => join(path, name)).find(file => statSync(file, { throwIfNoEntry: false }))
+  if (found) return found
+  throw new DataError(`checkpoint: expected ${BEST} or ${LAST} in ${path} but found neither`)
 }
 
 /**

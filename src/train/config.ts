@@ -2,6 +2,7 @@
  * Everything that determines a training run: its options, the papers' defaults and their checks. A run folder keeps it
  * as config.json, a checkpoint in its metadata. Checked in test/unit/train-config.test.ts.
  */
+import { imageFolderClasses } from '../data/index.ts'
 import { defaultThreads } from '../device.ts'
 import { type NetworkName, networks } from '../models/index.ts'
 import { entryOf } from '../models/table.ts'
@@ -9,7 +10,7 @@ import type { DeviceName } from '../tensor.ts'
 import { type ConfigSizes, defaultSizes, SIZE_KEYS, takesSize } from './network-sizes.ts'
 
 /** A data set by name. */
-export type DatasetName = 'digits' | 'cifar10' | 'cifar100'
+export type DatasetName = 'digits' | 'cifar10' | 'cifar100' | 'folder'
 
 /** Plain JSON. Epochs are counted from 0. */
 export interface TrainConfig extends ConfigSizes {
@@ -19,7 +20,7 @@ export interface TrainConfig extends ConfigSizes {
   consistent: boolean
   /** Default: digits, which come with igcnet. */
   dataset: DatasetName
-  /** The folder of the CIFAR files, or its parent. Default: the folder `data`. Not for the digits. */
+  /** The folder of the CIFAR files, or its parent; of folders of images, that of `train` and `test`. Default: `data`. Not for the digits. */
   dataDir?: string | undefined
   /** Outputs of the network, at least the classes of the data set. Default: those. */
   numClasses: number
@@ -64,7 +65,8 @@ export interface TrainConfig extends ConfigSizes {
 /** What may differ between a run and its continuation: none of it changes a bit of what was done. */
 export const CHANGEABLE: readonly (keyof TrainConfig)[] = ['dataDir', 'numEpochs', 'checkpointEpochs', 'download']
 
-const DATASET_CLASSES: Record<DatasetName, number> = { digits: 10, cifar10: 10, cifar100: 100 }
+/** Of folders of images: the least; how many they have is seen when they are read. */
+const DATASET_CLASSES: Record<DatasetName, number> = { digits: 10, cifar10: 10, cifar100: 100, folder: 1 }
 const DEVICE = /^(cpu|reference|cuda(:\d{1,3})?)$/
 
 /** Bounds that no sensible network reaches: a damaged file must not make a network that exhausts the memory. */
@@ -144,14 +146,17 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
   for (const key of ['network', 'dataset', 'numEpochs'] as const) if (key in given) check(key, given[key])
   const { network = 'plain_igc', dataset = 'digits' } = partial
   const isDigits = dataset === 'digits'
-  const { numEpochs = isDigits ? 10 : 400 } = partial
+  const { numEpochs = isDigits ? 10 : 400, dataDir = 'data', numClasses } = partial
+  // Looked at only where nobody said it: a configuration can be completed where the images are not.
+  const isCounted = dataset === 'folder' && numClasses === undefined
+  const classes = isCounted ? imageFolderClasses(dataDir).length : DATASET_CLASSES[dataset]
   const defaults: TrainConfig = {
     network,
     ...defaultSizes(network),
     consistent: false,
     dataset,
-    ...(isDigits ? {} : { dataDir: 'data' }),
-    numClasses: DATASET_CLASSES[dataset],
+    ...(isDigits ? {} : { dataDir }),
+    numClasses: classes,
     augType: isDigits ? 'none' : 'paper',
     batchSize: 64,
     testBatchSize: 200,

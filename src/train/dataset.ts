@@ -1,5 +1,13 @@
 /** The data sets of a configuration. */
-import { cifar10, cifar100, type DownloadProgress, digits, type Loader, type Split } from '../data/index.ts'
+import {
+  cifar10,
+  cifar100,
+  type DownloadProgress,
+  digits,
+  imageFolder,
+  type Loader,
+  type Split,
+} from '../data/index.ts'
 import type { TrainConfig } from './config.ts'
 
 /**
@@ -23,7 +31,15 @@ export function openDataset(
     examples: split === 'train' ? config.trainExamples : config.testExamples,
   }
   if (config.dataset === 'digits') return digits(shared)
-  const open = config.dataset === 'cifar10' ? cifar10 : cifar100
   const { dataDir: root = 'data', download } = config
+  if (config.dataset === 'folder') return openFolder(imageFolder({ ...shared, root }), config)
+  const open = config.dataset === 'cifar10' ? cifar10 : cifar100
   return open({ ...shared, root, download, onProgress: options.onProgress })
+}
+
+function openFolder(loader: Loader, { dataDir, numClasses }: TrainConfig): Loader {
+  if (loader.classes <= numClasses) return loader
+  throw new RangeError(
+    `config: expected at least the ${loader.classes} classes of ${dataDir} for numClasses but received ${numClasses}`,
+  )
 }

@@ -1,15 +1,13 @@
 /** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts. */
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
 import { noGrad } from '../autograd.ts'
 import type { DownloadProgress, Loader, PlainBatch, Split } from '../data/index.ts'
 import { setThreads } from '../device.ts'
-import { DataError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
-import { BEST, LAST, readModel } from './checkpoint.ts'
+import { modelFile, readModel } from './checkpoint.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
@@ -163,12 +161,4 @@ export async function readConfig(path: string): Promise<TrainConfig> {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat?.isDirectory()) return readRunConfig(path)
   return (await readModel(path)).config
-}
-
-function modelFile(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat?.isDirectory()) return path
-  const found = [BEST, LAST].map(name => join(path, name)).find(file => statSync(file, { throwIfNoEntry: false }))
-  if (found) return found
-  throw new DataError(`evaluate: expected ${BEST} or ${LAST} in ${path} but found neither`)
 }

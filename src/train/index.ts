@@ -12,6 +12,7 @@ export {
 } from './evaluate.ts'
 export { countTopK, type EpochRow } from './metrics.ts'
 export { buildNetwork } from './network.ts'
+export { type LoadedNetwork, loadNetwork, saveNetwork } from './network-file.ts'
 export type { Progress } from './progress.ts'
 export { readSafetensors, type Stored, type StoredTensor } from './safetensors.ts'
 export { type Summary, type SummaryRow, summarize } from './summary.ts'

@@ -60,7 +60,7 @@ test.each([
   ['reproduce partitions --networks plain', /unknown option --networks/],
   [
     'reproduce partitions --data-dir x',
-    '--data-dir: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet',
+    '--data-dir: expected --dataset cifar10, cifar100 or folder with it; the digits come with igcnet',
   ],
 ])('%s is refused in one sentence', async (line, sentence) => {
   const { code, stdout, stderr } = await igcnet(...line.split(' '), '--run-dir', join(temporaryFolder(), 'x'))

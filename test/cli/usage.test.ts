@@ -68,7 +68,11 @@ const wrong: [string, string][] = [
     '--model-prefix: expected only one of --model-prefix and --run-dir, which mean the same',
   ],
   ['train --model-prefix a --load-epoch 1 --resume a', '--load-epoch: expected only one of --load-epoch and --resume'],
-  ['train --data-dir x', '--data-dir: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
+  [
+    'train --data-dir x',
+    '--data-dir: expected --dataset cifar10, cifar100 or folder with it; the digits come with igcnet',
+  ],
+  ['train --dataset folder --data-dir x --download', '--download: expected --dataset cifar10 or cifar100 with it'],
   ['train --download', '--download: expected --dataset cifar10 or cifar100 with it; the digits come with igcnet'],
   ['reproduce cuonts', 'unknown command "cuonts": did you mean counts?'],
   ['reproduce counts --netwrok plain', 'unknown option --netwrok: did you mean --network?'],

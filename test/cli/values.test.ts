@@ -103,9 +103,9 @@ test.each([
 
 test("the names are the library's", () => {
   expect(NETWORKS).toEqual(Object.keys(networks))
-  const all: Record<DatasetName, true> = { digits: true, cifar10: true, cifar100: true }
+  const all: Record<DatasetName, true> = { digits: true, cifar10: true, cifar100: true, folder: true }
   expect([...DATASETS].sort()).toEqual(Object.keys(all).sort())
-  for (const dataset of DATASETS) expect(withDefaults({ dataset }).dataset).toBe(dataset)
+  for (const dataset of DATASETS) expect(withDefaults({ dataset, numClasses: 100 }).dataset).toBe(dataset)
 })
 
 test('tables', () => {

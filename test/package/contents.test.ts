@@ -162,6 +162,12 @@ function isNewer(version: string, floor: string): boolean {
   return false
 }
 
+it('the release workflow builds each platform of the table', () => {
+  const workflow = readFileSync(join(root, '.github/workflows/release.yml'), 'utf8')
+  const platforms = [...workflow.matchAll(/\{ platform: ([\w-]+),.*?(, cuda: true)? \}/g)]
+  expect(platforms.map(match => match[1])).toEqual(Object.keys(PLATFORMS))
+})
+
 it('the packages of this platform were made; that of CUDA, where its plug-in was built', () => {
   const built = existsSync(join(root, 'build/Release/libigcnet_cuda.so'))
   expect([...packages.keys()]).toEqual(['igcnet', addonPackage, ...(built ? [cudaPackage] : [])])

@@ -69,7 +69,7 @@ const names = Object.keys(models.networks).join(', ')
 const wrong: [Record<string, unknown>, string][] = [
   [{ network: 'vgg' }, `one of ${names} for network but received "vgg"`],
   [{ network: 'toString' }, `one of ${names} for network but received "toString"`],
-  [{ dataset: 'mnist' }, 'one of digits, cifar10, cifar100 for dataset but received "mnist"'],
+  [{ dataset: 'mnist' }, 'one of digits, cifar10, cifar100, folder for dataset but received "mnist"'],
   [{ depth: 2.5 }, 'a whole number from 1 to 10000 for depth but received 2.5'],
   [{ depth: 1e9 }, 'a whole number from 1 to 10000 for depth but received 1000000000'],
   [{ primaryPartition: 0 }, 'a whole number from 1 to 65536 for primaryPartition but received 0'],

@@ -372,7 +372,7 @@ describe('what can go wrong', () => {
   test('a missing and a damaged model', async () => {
     const folder = newFolder()
     await expect(evaluateCheckpoint(folder)).rejects.toThrow(
-      `evaluate: expected best.safetensors or last.safetensors in ${folder}`,
+      `checkpoint: expected best.safetensors or last.safetensors in ${folder}`,
     )
     const path = join(folder, 'last.safetensors')
     writeFileSync(path, readFileSync(whole.checkpoint).subarray(0, 5000))
