@@ -20,6 +20,14 @@ export interface AllResults {
   grid: Stored<BenchReport>[]
   kernels: Stored<KernelResult>[]
   rivals: Stored<CaseResult | MemoryResult>[]
+  ladder: Stored<LadderStep>[]
+}
+
+/** A version of the IGC block: ms a call, forward and backward, in each of the three stages. */
+export interface LadderStep {
+  what: string
+  forward: [number, number, number]
+  backward: [number, number, number]
 }
 
 const INTRODUCTION = `# Benchmarks
@@ -39,13 +47,14 @@ Each takes \`--help\`; \`--store\` keeps the results here.
 `
 
 /** The whole page. */
-export function benchmarksPage({ networks, grid, kernels, rivals }: AllResults): string {
+export function benchmarksPage({ networks, grid, kernels, rivals, ladder }: AllResults): string {
   const sections = [
     INTRODUCTION,
     section('Against PyTorch and onnxruntime-node', rivals, rivalTables),
     section('Networks', networks, networkTable),
     section('Partition study', grid, gridTable),
     section('Kernels', kernels, kernelTable),
+    section('The IGC block, version by version', ladder, ladderTable),
   ]
   return `${sections.filter(text => text !== '').join('\n')}`
 }
@@ -55,6 +64,15 @@ function section<T>(title: string, results: Stored<T>[], tables: (results: Store
   if (results.length === 0) return ''
   const origins = [...new Set(results.map(({ origin }) => originText(origin)))]
   return `## ${title}\n\n${tables(results)}\n${origins.map(text => `${text}\n`).join('\n')}`
+}
+
+function ladderTable(steps: Stored<LadderStep>[]): string {
+  const rows = steps.map(({ id, what, forward, backward }) => [id, what, forward.join(', '), backward.join(', ')])
+  const text =
+    'plain_igc L24M2, batch 64, without batch norm; ms a call, medians of three alternating runs of\n' +
+    '`npm run bench:native -- --benchmark_filter=igc_block` at each commit. The machine is shared: differences below a quarter\n' +
+    'mean nothing.\n\n'
+  return text + markdownTable(['commit', 'what was new', 'forward, stages 1, 2, 3', 'backward, stages 1, 2, 3'], rows)
 }
 
 function originText({ machine, versions, commit, date, threads }: Origin): string {
@@ -191,7 +209,13 @@ function kernelTable(results: Stored<KernelResult>[]): string {
 /** What is stored. */
 export function storedResults(): AllResults {
   const read = <T>(name: BenchmarkName) => readResults<T>(name)
-  return { networks: read('networks'), grid: read('grid'), kernels: read('kernels'), rivals: read('rivals') }
+  return {
+    networks: read('networks'),
+    grid: read('grid'),
+    kernels: read('kernels'),
+    rivals: read('rivals'),
+    ladder: read('ladder'),
+  }
 }
 
 const script = fileURLToPath(import.meta.url)

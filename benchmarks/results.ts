@@ -20,7 +20,7 @@ export interface Origin {
 /** An entry of a results file. */
 export type Stored<T> = T & { id: string; origin: Origin }
 
-export type BenchmarkName = 'networks' | 'grid' | 'kernels' | 'rivals'
+export type BenchmarkName = 'networks' | 'grid' | 'kernels' | 'rivals' | 'ladder'
 
 export function origin(threads: number, versions: Record<string, string> = {}): Origin {
   const date = new Date().toISOString().slice(0, '2026-01-31'.length)

@@ -63,19 +63,20 @@ function stageAddon() {
   const { os, floor } = PLATFORMS[platform]
   const libraries = librariesToBundle(join(release, 'igcnet.node'), os)
   const used = BUNDLED.filter(entry => libraries.some(({ known }) => known === entry))
-  const licence = ['Apache-2.0', ...used.map(({ licence }) => `(${licence})`)].join(' AND ')
+  const licences = ['Apache-2.0', ...used.map(({ licence }) => (licence.includes(' OR ') ? `(${licence})` : licence))]
+  const licence = [...new Set(licences)].join(' AND ')
   const manifest = platformManifest(platform, { licence })
   const folder = startFolder(manifest)
   placeBinary(join(release, 'igcnet.node'), folder)
-  const licences = join(folder, 'licenses')
-  mkdirSync(licences)
+  const texts = join(folder, 'licenses')
+  mkdirSync(texts)
   const rows = libraries.map(({ file, path, known }) => {
     placeBinary(path, folder, file)
-    const texts = SYSTEMS[os].licences(path)
-    if (texts.length === 0) throw new SetupError(`the licence of ${file} was not found`)
-    const names = texts.map((text, i) => {
+    const found = SYSTEMS[os].licences(path)
+    if (found.length === 0) throw new SetupError(`the licence of ${file} was not found`)
+    const names = found.map((text, i) => {
       const name = i === 0 ? `${file.split('.')[0]}.txt` : `${basename(text)}.txt`
-      cpSync(text, join(licences, name), { dereference: true })
+      cpSync(text, join(texts, name), { dereference: true })
       return `licenses/${name}`
     })
     return `| ${file} | ${known.name} | ${known.licence} | ${names.join(', ')} |\n`

@@ -35,9 +35,9 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   const run = await storedRun(place)
   const given = { ...givenConfig(choice), ...(device && { device }) }
   checkNetworkOptions(given, given.network ?? run?.config.network)
+  checkFileOptions(given, given.dataset ?? run?.config.dataset ?? 'digits')
   const config = checkedUsage(() => withDefaults({ ...run?.config, ...given }))
   warnOf(config.network, given, terminal)
-  checkFileOptions(given, config.dataset)
   const runDir = place.runDir ?? run?.folder ?? freshFolder(config)
   const stream = terminal.progress(choice.json === true)
   const reporter = reporterFor(stream, headline(config, runDir, place))

@@ -3,7 +3,7 @@ import { Module } from '../nn/index.ts'
 import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
 import { type FloatVector, type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
-import { ones, zeros } from '../tensor.ts'
+import { ones, untracked, zeros } from '../tensor.ts'
 
 /**
  * A convolution, a bias for every channel, and perhaps a ReLU (6: clipped at 6). x [N, H, W, C] to [N, P, Q, K].
@@ -16,22 +16,31 @@ export class FusedConvolution extends Module {
   /** [K] */
   readonly bias: FloatVector
   readonly relu: boolean | 6
+  /** [K] each: gamma and variance, mean. */
+  readonly #ones: FloatVector
+  readonly #zeros: FloatVector
 
   constructor(convolution: Module, bias: FloatVector, relu: boolean | 6) {
     super()
     this.convolution = convolution
     this.bias = bias
     this.relu = relu
+    this.#ones = untracked(() => ones(bias.shape, bias))
+    this.#zeros = untracked(() => zeros(bias.shape, bias))
   }
 
   forward(x: Images): Images {
     using inner = scope()
     const { bias, relu } = this
-    const unit = ones(bias.shape, bias)
-    const none = zeros(bias.shape, bias)
     const y = this.convolution.forward(x)
     const options = { training: false, epsilon: 0, relu: relu === true }
-    const biased = deferredBatchNorm2d(y, unit, bias, none, unit, options)
+    const biased = deferredBatchNorm2d(y, this.#ones, bias, this.#zeros, this.#ones, options)
     return inner.keep(relu === 6 ? relu6(biased) : biased)
+  }
+
+  override dispose(): void {
+    super.dispose()
+    this.#ones.dispose()
+    this.#zeros.dispose()
   }
 }

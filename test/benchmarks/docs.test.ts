@@ -35,7 +35,7 @@ const timing = (median: number) => ({
   repetitions: 1,
 })
 
-const nothing: AllResults = { networks: [], grid: [], kernels: [], rivals: [] }
+const nothing: AllResults = { networks: [], grid: [], kernels: [], rivals: [], ladder: [] }
 
 test('rivals: rates, ratios, the promise, and where they were measured', () => {
   const training = (id: string, ours: number, torch: number) => ({
@@ -100,4 +100,11 @@ test('a results file names each origin once and has no more digits than were mea
     { id: 'b', ms: 2, origin: 1 },
     { id: 'c', ms: 3, origin: 0 },
   ])
+})
+
+test('the versions of the IGC block', () => {
+  const step = { id: 'abc', what: 'bands', forward: [1.5, 2, 3], backward: [4, 5, 6], origin } as const
+  const page = benchmarksPage({ ...nothing, ladder: [{ ...step, forward: [1.5, 2, 3], backward: [4, 5, 6] }] })
+  expect(page).toContain('## The IGC block, version by version\n')
+  expect(page).toContain('| abc | bands | 1.5, 2, 3 | 4, 5, 6 |\n')
 })

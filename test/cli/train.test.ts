@@ -155,7 +155,7 @@ describe('evaluate', () => {
     })
     const { code, stderr } = await igcnet('evaluate', '--checkpoint', runDir, '--data-dir', 'x')
     expect(code).toBe(2)
-    expect(stderr).toContain('--data-dir: expected --dataset cifar10 or cifar100 with it')
+    expect(stderr).toContain('--data-dir: expected --dataset cifar10, cifar100 or folder with it')
   })
 })
 
