@@ -47,6 +47,9 @@ export function fuseForInference<T extends AnyModule>(network: T): T {
 function rebuild(module: AnyModule): AnyModule {
   if (module instanceof IgcBlock) return fusedIgcBlock(module)
   if (module instanceof ConvBlock) return fusedConvBlock(module)
+  if (module instanceof FusedConvolution) {
+    return new FusedConvolution(copy(module.convolution), copyOf(module.bias) as FloatVector, module.relu)
+  }
   return copy(module)
 }
 
