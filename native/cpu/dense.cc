@@ -2,6 +2,9 @@
 // are NHWC as they are; oneDNN chooses the layout of the weights, which are reordered in each call.
 #include "cpu/dense.h"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <array>
 #include <string>
 #include <unordered_map>
@@ -9,6 +12,7 @@
 
 #include "core/error.h"
 #include "cpu/onednn.h"
+#include "cpu/parallel.h"
 #include "cpu/scratch.h"
 
 namespace igcnet {
@@ -44,6 +48,24 @@ dnnl::primitive_attr strict_attr() {
   attr.set_fpmath_mode(dnnl::fpmath_mode::strict);
   return attr;
 }
+
+// Holds oneDNN to as many threads as get enough work, while it makes a primitive and while it runs one: both depend on
+// the sizes in the same way.
+class Team {
+ public:
+  explicit Team(int64_t multiply_adds) : before_(omp_get_max_threads()) {
+    const int64_t wanted = std::clamp<int64_t>(multiply_adds / kMultiplyAddGrain, 1, before_);
+    if (wanted != before_) omp_set_num_threads(static_cast<int>(wanted));
+  }
+  ~Team() { omp_set_num_threads(before_); }
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+ private:
+  int before_;
+};
+
+int64_t multiply_adds(const Conv2dSizes& z) { return z.N * z.P * z.Q * z.K * z.R * z.S * z.C; }
 
 // What oneDNN throws, as an Error.
 template <class Body>
@@ -164,6 +186,7 @@ bool Dense::takes(const Conv2dSizes& z) {
 
 void Dense::conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y) {
   guarded("conv2d", [&] {
+    const Team team(multiply_adds(z));
     Entry& e = cache_->conv(Kind::kForward, z);
     const memory packed = cache_->packed_weights(e, w);
     e.primitive.execute(cache_->stream, {{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
@@ -176,6 +199,7 @@ void Dense::conv_forward(const Conv2dSizes& z, const float* x, const float* w, f
 
 void Dense::conv_backward_input(const Conv2dSizes& z, const float* dy, const float* w, float* dx) {
   guarded("conv2d", [&] {
+    const Team team(multiply_adds(z));
     Entry& e = cache_->conv(Kind::kBackwardInput, z);
     const memory packed = cache_->packed_weights(e, w);
     e.primitive.execute(cache_->stream, {{DNNL_ARG_DIFF_SRC, cache_->wrap(e.src, dx)},
@@ -188,6 +212,7 @@ void Dense::conv_backward_input(const Conv2dSizes& z, const float* dy, const flo
 
 void Dense::conv_backward_weight(const Conv2dSizes& z, const float* dy, const float* x, float* dw) {
   guarded("conv2d", [&] {
+    const Team team(multiply_adds(z));
     Entry& e = cache_->conv(Kind::kBackwardWeight, z);
     const memory user = cache_->wrap(e.user_weights, dw);
     const memory packed =
@@ -203,6 +228,7 @@ void Dense::conv_backward_weight(const Conv2dSizes& z, const float* dy, const fl
 
 void Dense::matmul(const MatmulSizes& m, const float* a, const float* b, const float* bias, float* c) {
   guarded("linear", [&] {
+    const Team team(m.rows * m.columns * m.depth);
     const Key key{{static_cast<int64_t>(Kind::kMatmul), m.rows, m.columns, m.depth, m.a_row, m.a_column, m.b_row,
                    m.b_column, bias != nullptr}};
     Entry& e = cache_->entry(key, [&] {

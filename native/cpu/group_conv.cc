@@ -25,9 +25,6 @@ int64_t count_chunk_rows(int64_t columns) {
   return std::max<int64_t>(1, kPixels / std::max<int64_t>(columns, 1));
 }
 
-// Multiply-adds below which waking another thread costs more than it saves: about 40 us of one.
-constexpr int64_t kGrain = int64_t{1} << 21;
-
 }  // namespace
 
 GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
@@ -102,7 +99,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   }
   const int64_t row_floats = sizes_.W * sizes_.C, image_floats = sizes_.H * row_floats;
   const float* end = task.x + sizes_.N * image_floats;
-  parallel_tasks(bands(), multiply_adds(), kGrain, [&](int64_t index, int thread) {
+  parallel_tasks(bands(), multiply_adds(), kMultiplyAddGrain, [&](int64_t index, int thread) {
     const Band b = band(index);
     ForwardBuffers local = buffers(memory + thread * thread_floats, nullptr);
     local.x.start_image({task.x + b.image * image_floats, sizes_.W * sizes_.C, sizes_.C, end}, task.x_norm);

@@ -14,6 +14,10 @@ namespace igcnet {
 // Elements of a cheap elementwise op below which a team costs more than it saves.
 inline constexpr int64_t kElementGrain = 1 << 14;
 
+// Multiply-adds of a convolution or product that a thread should have: 20 to 40 microseconds of work. Waking a team for
+// less makes the latency of a single small image longer.
+inline constexpr int64_t kMultiplyAddGrain = int64_t{1} << 21;
+
 // body(begin, end) over [0, n), one range per thread; a range has `grain` elements or more, so little work stays on
 // the calling thread.
 template <class Body>
