@@ -160,12 +160,14 @@ void combine_statistics(const float* sums, const int64_t* rows, int64_t count, i
       double total = 0, squares = 0, all = 0;
       for (int64_t chunk = 0; chunk < count; ++chunk) {
         const float* s = sums + chunk * 3 * C + c;
+        if (rows[chunk] == 0) continue;  // nobody wrote its sums
         const double n = static_cast<double>(rows[chunk]);
         total += n * s[0] + s[C];
         all += n;
       }
       const double overall = total / all;
       for (int64_t chunk = 0; chunk < count; ++chunk) {
+        if (rows[chunk] == 0) continue;
         // sum of (x - overall)^2 = sum of ((x - chunk mean) + shift)^2
         const float* s = sums + chunk * 3 * C + c;
         const double shift = s[0] - overall;

@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string>
 
+#include "core/allocator.h"
 #include "core/error.h"
 
 namespace igcnet {
@@ -16,7 +18,8 @@ class Scratch {
  public:
   static constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 vector
 
-  // At least `count` elements of T, aligned, not initialised. What an earlier call returned is gone.
+  // At least `count` elements of T, aligned, not initialised: NaN with IGCNET_DEBUG_MEMORY=1, so that a test sees who
+  // reads them. What an earlier call returned is gone.
   template <class T>
   T* take(size_t count) {
     return static_cast<T*>(take_bytes(count, sizeof(T)));
@@ -37,6 +40,8 @@ class Scratch {
       if (memory_ == nullptr) fail(bytes);
       capacity_ = bytes;
     }
+    static const bool kDebug = debug_memory();
+    if (kDebug) std::memset(memory_.get(), 0xFF, bytes);
     return memory_.get();
   }
 

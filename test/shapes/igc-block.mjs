@@ -33,6 +33,8 @@ function edges() {
     block('l1m1', why, { C: 1, L: 1 }),
     block('batch-0', why, { N: 0, C: 12, L: 4 }),
     block('batch-1', why, { N: 1, C: 12, L: 4 }),
+    // The last band of rows has more chunks of 64 pixels than the others.
+    block('uneven-bands', why, { N: 1, H: 21, W: 64, C: 8, L: 4 }),
     block('one-pixel', why, { H: 1, W: 1, C: 12, L: 4 }),
     block('one-row', why, { H: 1, W: 17, C: 12, L: 4 }),
     block('one-column', why, { H: 17, W: 1, C: 12, L: 4 }),
