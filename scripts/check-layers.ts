@@ -32,7 +32,7 @@ const mayImport: Record<string, string[]> = {
 }
 
 /** Of src/, only src/ops/ and these touch the native functions: what a tensor is made of (handle, tape, device, scope). */
-const nativeImporters = ['src/tensor.ts', 'src/autograd.ts', 'src/deferred.ts', 'src/device.ts', 'src/scope.ts']
+const nativeImporters = ['tensor', 'autograd', 'deferred', 'device', 'recording', 'scope'].map(name => `src/${name}.ts`)
 
 /** binding -> core <- {reference, cpu, cuda}: the folders of native/ that each folder may include, besides itself. */
 const mayInclude: Record<string, string[]> = {

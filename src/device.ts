@@ -4,6 +4,7 @@ import { cudaProbe, type DeviceInfo, type MemoryStats, native } from './native.t
 import type { DeviceName } from './tensor.ts'
 
 export type { DeviceInfo, MemoryStats } from './native.ts'
+export { Recording, record } from './recording.ts'
 
 /** Blocks until everything enqueued on the device has run. */
 export function synchronize(device: DeviceName = 'cpu'): void {

@@ -13,6 +13,11 @@ export interface NativeTensor {
   readonly __igcnetNativeTensor: never
 }
 
+/** Work that is repeated as one piece: an opaque object. */
+export interface NativeRecording {
+  readonly __igcnetNativeRecording: never
+}
+
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array
 
 export interface Conv2dParams {
@@ -107,6 +112,11 @@ export interface Native {
   tensorRetain(x: Handle): Handle
   tensorDispose(x: Handle): void
   tensorInfo(x: Handle): { shape: number[]; dtype: string; device: string }
+
+  recordBegin(device: string): void
+  recordEnd(device: string): { recording?: NativeRecording; refused?: string }
+  recordReplay(recording: NativeRecording): void
+  recordDispose(recording: NativeRecording): void
 
   deviceSynchronize(device: string): void
   deviceTrim(device: string): void

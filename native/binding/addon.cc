@@ -228,11 +228,27 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.AddCleanupHook([](Addon* state) { state->shutdown(); }, addon);
   define<set_error_classes>(exports, "setErrorClasses");
   define<set_device_loader>(exports, "setDeviceLoader");
-  for (auto* define_op : {define_tensor,    define_device,        define_device_info,  define_plugin,
-                          define_add,       define_avg_pool2d,    define_batch_norm2d, define_cast,
-                          define_conv2d,    define_cross_entropy, define_dropout,      define_global_avg_pool2d,
-                          define_igc_block, define_linear,        define_max_pool2d,   define_random,
-                          define_relu,      define_relu6,         define_reorder,      define_sgd_step,
+  for (auto* define_op : {define_tensor,
+                          define_device,
+                          define_device_info,
+                          define_plugin,
+                          define_recording,
+                          define_add,
+                          define_avg_pool2d,
+                          define_batch_norm2d,
+                          define_cast,
+                          define_conv2d,
+                          define_cross_entropy,
+                          define_dropout,
+                          define_global_avg_pool2d,
+                          define_igc_block,
+                          define_linear,
+                          define_max_pool2d,
+                          define_random,
+                          define_relu,
+                          define_relu6,
+                          define_reorder,
+                          define_sgd_step,
                           define_softmax}) {
     define_op(exports);
   }

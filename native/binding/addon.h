@@ -95,6 +95,7 @@ void define_igc_block(Napi::Object& exports);
 void define_linear(Napi::Object& exports);
 void define_max_pool2d(Napi::Object& exports);
 void define_random(Napi::Object& exports);
+void define_recording(Napi::Object& exports);
 void define_relu(Napi::Object& exports);
 void define_relu6(Napi::Object& exports);
 void define_reorder(Napi::Object& exports);

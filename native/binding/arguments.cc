@@ -150,6 +150,7 @@ Tensor Arguments::tensor(size_t index, const char* name) const {
   if (tensor == nullptr) {
     fail(ErrorCode::kDisposed, op_, std::string("a live tensor for ") + name + " but received a disposed one");
   }
+  tensor->device().keep(tensor->storage, tensor->storage->made_in());
   return *tensor;
 }
 

@@ -15,6 +15,7 @@ Napi::Value dropped(const Arguments& args, const char* name) {
   const Tensor x = args.tensor(0, name);
   args.floating({{name, &x}});
   dropout_check(args.op(), p);
+  x.device().refuse_recording("dropout would drop the same elements again");
   const Tensor y = Arguments::beside(x, x.shape);
   x.device().submit([p, x = x.input(), y = y.output()](Backend& backend) { (backend.*kDrop)(p, x, y); });
   return args.handle(y);

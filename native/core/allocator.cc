@@ -35,6 +35,7 @@ CachingAllocator::CachingAllocator(std::string device, MemorySource source, bool
     : device_(std::move(device)), source_(std::move(source)), debug_(debug) {}
 
 CachingAllocator::~CachingAllocator() {
+  for (auto& [number, cache] : pools_) cache_.merge(cache);
   trim();
   for (const auto& [base, block] : live_) source_.release(base, block.size);
 }
@@ -47,6 +48,7 @@ void* CachingAllocator::allocate(size_t bytes) {
   if (base == nullptr) base = take_new(size);
   Block& block = live_.at(base);
   block.requested = bytes;
+  block.pool = pool_;
   stats_.bytes_in_use += block.size;
   stats_.peak_in_use = std::max(stats_.peak_in_use, stats_.bytes_in_use);
   ++stats_.allocations;
@@ -56,13 +58,18 @@ void* CachingAllocator::allocate(size_t bytes) {
 }
 
 // The smallest cached block that fits without wasting more than an eighth.
-void* CachingAllocator::take_cached(size_t size) {
-  const auto found = cache_.lower_bound(size);
-  if (found == cache_.end() || found->first > size + size / 8) return nullptr;
+void* CachingAllocator::take_from(Cache& cache, size_t size) {
+  const auto found = cache.lower_bound(size);
+  if (found == cache.end() || found->first > size + size / 8) return nullptr;
   void* base = found->second;
   live_[base].size = found->first;
-  cache_.erase(found);
+  cache.erase(found);
   return base;
+}
+
+void* CachingAllocator::take_cached(size_t size) {
+  void* base = pool_ == 0 ? nullptr : take_from(pools_[pool_], size);
+  return base == nullptr ? take_from(cache_, size) : base;
 }
 
 // Whether the device has `size` more bytes.
@@ -106,12 +113,20 @@ void CachingAllocator::free(void* pointer) noexcept {
   stats_.bytes_in_use -= block.size;
   --stats_.allocations;
   try {
-    cache_.emplace(block.size, base);
+    (block.pool == 0 ? cache_ : pools_[block.pool]).emplace(block.size, base);
   } catch (const std::bad_alloc&) {  // no memory to remember it by
     source_.drain();
     source_.release(base, block.size);
     stats_.bytes_reserved -= block.size;
   }
+}
+
+void CachingAllocator::release_pool(uint64_t pool) noexcept {
+  for (auto& [base, block] : live_) {
+    if (block.pool == pool) block.pool = 0;
+  }
+  auto node = pools_.extract(pool);
+  if (!node.empty()) cache_.merge(node.mapped());
 }
 
 void CachingAllocator::trim() noexcept {

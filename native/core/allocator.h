@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -49,15 +50,22 @@ class CachingAllocator {
   // 64-byte aligned; not cleared. 0 bytes give a valid pointer. Throws OutOfMemoryError with the sizes.
   void* allocate(size_t bytes);
   void free(void* pointer) noexcept;
-  // Returns all cached blocks to the system.
+  // Returns all cached blocks to the system, but not those of pools.
   void trim() noexcept;
+  // Blocks taken from here on belong to a pool: freed, they are used again by what the pool allocates, and by nobody
+  // else until release_pool(). For work that is repeated on the memory it once had (core/device.h). 0: no pool.
+  void use_pool(uint64_t pool) { pool_ = pool; }
+  void release_pool(uint64_t pool) noexcept;
   const MemoryStats& stats() const { return stats_; }
 
  private:
   struct Block {
     size_t size = 0;       // as taken from the source
     size_t requested = 0;  // as asked for
+    uint64_t pool = 0;
   };
+  using Cache = std::multimap<size_t, void*>;  // by size
+  void* take_from(Cache& cache, size_t size);
   void* take_cached(size_t size);
   void* take_new(size_t size);
   bool fits(size_t size);
@@ -67,7 +75,9 @@ class CachingAllocator {
   std::string device_;
   MemorySource source_;
   bool debug_;
-  std::multimap<size_t, void*> cache_;     // by size
+  Cache cache_;
+  std::unordered_map<uint64_t, Cache> pools_;
+  uint64_t pool_ = 0;                      // in use
   std::unordered_map<void*, Block> live_;  // by the start of the block
   MemoryStats stats_;
   size_t unchecked_ = 0;  // bytes taken since source_.available() was asked

@@ -19,16 +19,16 @@ HostDevice::~HostDevice() {
   allocator_.trim();  // while the stream that it would drain still exists
 }
 
-void HostDevice::submit(Op op) {
+void HostDevice::enqueue(Op op) {
   stream_.submit([this, op = std::move(op)] { op(*backend_); });
 }
 
-void HostDevice::upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) {
+void HostDevice::enqueue_upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) {
   if (bytes == 0) return;
   stream_.submit([source = std::move(source), bytes, y] { std::memcpy(y.data, source.get(), bytes); });
 }
 
-void HostDevice::download(const Input& x, std::byte* target, Completion done) {
+void HostDevice::enqueue_download(const Input& x, std::byte* target, Completion done) {
   stream_.submit([this, x, target, done = std::move(done)] {
     if (x.bytes() > 0) std::memcpy(target, x.data, x.bytes());
     done(stream_.take_error());

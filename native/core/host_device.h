@@ -16,11 +16,13 @@ class HostDevice final : public Device {
   const std::string& name() const override { return name_; }
   const Backend& backend() const override { return *backend_; }
   CachingAllocator& allocator() override { return allocator_; }
-  void submit(Op op) override;
-  void upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) override;
-  void download(const Input& x, std::byte* target, Completion done) override;
-  void synchronize() override { stream_.synchronize(); }
   void shutdown() noexcept override { stream_.stop(); }
+
+ protected:
+  void enqueue(Op op) override;
+  void enqueue_upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) override;
+  void enqueue_download(const Input& x, std::byte* target, Completion done) override;
+  void wait() override { stream_.synchronize(); }
 
  private:
   std::string name_;

@@ -10,7 +10,10 @@ namespace igcnet {
 class Storage {
  public:
   Storage(std::shared_ptr<Device> device, size_t bytes)
-      : device_(std::move(device)), data_(device_->allocator().allocate(bytes)), bytes_(bytes) {}
+      : device_(std::move(device)),
+        data_(device_->allocator().allocate(bytes)),
+        bytes_(bytes),
+        made_in_(device_->recording_number()) {}
   ~Storage() { device_->allocator().free(data_); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -19,11 +22,14 @@ class Storage {
   size_t bytes() const { return bytes_; }
   Device& device() const { return *device_; }
   const std::shared_ptr<Device>& shared_device() const { return device_; }
+  // The recording in which it was made; 0: none.
+  uint64_t made_in() const { return made_in_; }
 
  private:
   std::shared_ptr<Device> device_;
   void* data_;
   size_t bytes_;
+  uint64_t made_in_;
 };
 
 struct Tensor {

@@ -9,18 +9,45 @@
 namespace igcnet {
 namespace {
 
-std::unique_ptr<CudaBackend> make_backend(int ordinal, const std::string& name, cudaStream_t& stream) {
-  auto platform = std::make_unique<CudaPlatform>(ordinal);
-  stream = platform->stream();
+std::unique_ptr<CudaBackend> make_backend(std::unique_ptr<CudaPlatform> platform, const std::string& name) {
   return std::make_unique<CudaBackend>(cuda_libraries().libraries, std::move(platform), name);
 }
+
+// An executable graph. Ends where nothing that was launched uses it any more.
+class Graph {
+ public:
+  // Takes `graph` over.
+  Graph(CudaPlatform& platform, cudaGraph_t graph) : platform_(platform) {
+    const cudaError_t status = cudaGraphInstantiate(&made_, graph, 0);
+    cudaGraphDestroy(graph);
+    if (status != cudaSuccess) fail_cuda("cudaGraphInstantiate(&made_, graph, 0)", status);
+    platform_.hold_memory();
+  }
+  ~Graph() {
+    platform_.use_gpu();
+    cudaStreamSynchronize(platform_.stream());
+    cudaGraphExecDestroy(made_);
+    platform_.let_memory_go();
+  }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  void launch() const { IGCNET_CUDA_CHECK(cudaGraphLaunch(made_, platform_.stream())); }
+
+ private:
+  CudaPlatform& platform_;
+  cudaGraphExec_t made_ = nullptr;
+};
 
 }  // namespace
 
 CudaDevice::CudaDevice(int ordinal, std::string name)
     : name_(std::move(name)),
       ordinal_(ordinal),
-      backend_(make_backend(ordinal, name_, stream_)),
+      owned_platform_(std::make_unique<CudaPlatform>(ordinal)),
+      platform_(owned_platform_.get()),
+      stream_(platform_->stream()),
+      backend_(make_backend(std::move(owned_platform_), name_)),
       allocator_(name_, memory_source(), debug_memory()) {
   const auto use_this_gpu = [ordinal] { IGCNET_CUDA_CHECK(cudaSetDevice(ordinal)); };
   issuer_.submit(use_this_gpu);
@@ -58,7 +85,7 @@ MemorySource CudaDevice::memory_source() {
     cudaSetDevice(ordinal_);
     cudaFree(pointer);
   };
-  source.drain = [this] { synchronize(); };
+  source.drain = [this] { wait(); };
   source.available = [memory] {
     size_t available = 0;
     memory(available);
@@ -99,12 +126,56 @@ void CudaDevice::run(const std::function<void()>& task) {
   }
 }
 
-void CudaDevice::submit(Op op) {
+void CudaDevice::enqueue(Op op) {
   expect_alive();
   issuer_.submit([this, op = std::move(op)] { run([&] { op(*backend_); }); });
 }
 
-void CudaDevice::upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) {
+void CudaDevice::enqueue_recording(const std::shared_ptr<Recording>& recording) {
+  expect_alive();
+  issuer_.submit([this, recording] { run([&] { run_recording(*recording); }); });
+}
+
+// An attempt fails where an op needs more memory than was there, which running op by op then brings.
+void CudaDevice::run_recording(Recording& recording) {
+  constexpr int kMostAttempts = 3;
+  if (recording.form == nullptr && recording.attempts < kMostAttempts) {
+    ++recording.attempts;
+    recording.form = capture(recording);
+  }
+  if (recording.form != nullptr) {
+    static_cast<const Graph*>(recording.form.get())->launch();
+  } else {
+    run_ops(recording, *backend_);
+  }
+}
+
+// The ops as a graph; null when they cannot be captured. Nothing of them runs.
+std::shared_ptr<void> CudaDevice::capture(const Recording& recording) {
+  if (cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  bool whole = true;
+  platform_->set_capturing(true);
+  try {
+    for (const Op& op : recording.ops) op(*backend_);
+  } catch (...) {  // it comes again, op by op, if it is more than that
+    whole = false;
+  }
+  platform_->set_capturing(false);
+  cudaGraph_t graph = nullptr;
+  const cudaError_t status = cudaStreamEndCapture(stream_, &graph);
+  cudaGetLastError();
+  if (status != cudaSuccess || !whole) {
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    return nullptr;
+  }
+  return std::make_shared<Graph>(*platform_, graph);
+}
+
+void CudaDevice::enqueue_upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) {
   expect_alive();
   if (bytes == 0) return;
   issuer_.submit([this, source = std::move(source), bytes, y] {
@@ -121,7 +192,7 @@ void CudaDevice::upload(std::shared_ptr<std::byte[]> source, size_t bytes, const
   });
 }
 
-void CudaDevice::download(const Input& x, std::byte* target, Completion done) {
+void CudaDevice::enqueue_download(const Input& x, std::byte* target, Completion done) {
   issuer_.submit([this, x, target, done = std::move(done)] {
     const size_t bytes = x.bytes();
     std::exception_ptr error = issuer_.take_error();
@@ -171,7 +242,7 @@ void CudaDevice::finish_download(PinnedBuffers::Buffer& buffer, size_t bytes, st
   done(error);
 }
 
-void CudaDevice::synchronize() {
+void CudaDevice::wait() {
   try {
     issuer_.submit([this] { run([this] { IGCNET_CUDA_CHECK(cudaStreamSynchronize(stream_)); }); });
   } catch (const Error&) {  // it was shut down

@@ -27,10 +27,12 @@ CudaPlatform::CudaPlatform(int ordinal) : ordinal_(ordinal) {
 
 CudaPlatform::~CudaPlatform() {
   cudaSetDevice(ordinal_);
+  for (void* memory : held_) cudaFreeAsync(memory, stream_);
   cudaStreamDestroy(stream_);
 }
 
 void* CudaPlatform::allocate(size_t bytes) {
+  if (capturing_) throw Error(ErrorCode::kUnsupported, "cuda: a graph needs more memory than there was");
   void* memory = nullptr;
   const cudaError_t status = cudaMallocAsync(&memory, bytes == 0 ? 1 : bytes, stream_);
   if (status == cudaSuccess) return memory;
@@ -44,7 +46,21 @@ void* CudaPlatform::allocate(size_t bytes) {
 }
 
 void CudaPlatform::release(void* memory) noexcept {
-  if (memory != nullptr) cudaFreeAsync(memory, stream_);
+  if (memory == nullptr) return;
+  if (graphs_ > 0 || capturing_) {
+    try {
+      held_.push_back(memory);
+    } catch (const std::bad_alloc&) {  // lost, but not used twice
+    }
+    return;
+  }
+  cudaFreeAsync(memory, stream_);
+}
+
+void CudaPlatform::let_memory_go() noexcept {
+  if (--graphs_ > 0) return;
+  for (void* memory : held_) cudaFreeAsync(memory, stream_);
+  held_.clear();
 }
 
 void CudaPlatform::copy(const void* from, void* to, size_t bytes) {

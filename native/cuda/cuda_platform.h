@@ -6,6 +6,7 @@
 
 #include <list>
 #include <string>
+#include <vector>
 
 #include "cuda/simt_backend.h"
 
@@ -27,11 +28,22 @@ class CudaPlatform final : public simt::Platform {
   size_t max_shared_bytes() const override { return max_shared_bytes_; }
   std::string description() const override { return description_; }
 
+  // Of the calling thread.
+  void use_gpu() const noexcept { cudaSetDevice(ordinal_); }
+  // While a graph is captured no memory can be had: allocate() throws.
+  void set_capturing(bool capturing) { capturing_ = capturing; }
+  // While a graph lives, what is released stays, because the graph may use it.
+  void hold_memory() { ++graphs_; }
+  void let_memory_go() noexcept;
+
  private:
   int ordinal_;
   cudaStream_t stream_ = nullptr;
   size_t max_shared_bytes_ = 0;
   std::string description_;
+  bool capturing_ = false;
+  int graphs_ = 0;
+  std::vector<void*> held_;
 };
 
 // "NVIDIA H200, compute capability 9.0, driver for CUDA 13.0, cuDNN 9.24.0, cuBLAS 13.1".

@@ -13,7 +13,7 @@ import { scope } from '../scope.ts'
 import { tensor } from '../tensor.ts'
 import type { TrainConfig } from './config.ts'
 import { buildNetwork } from './network.ts'
-import { enqueueStep } from './step.ts'
+import { Steps } from './step.ts'
 import { summarize } from './summary.ts'
 import { type Timing, type TimingOptions, timeRepetitions } from './timing.ts'
 
@@ -105,22 +105,27 @@ export function trainingSteps(
 ): { steps: (count: number) => Promise<number> } & Disposable {
   const { momentum, weightDecay } = config
   const optimiser = sgd(net.parameters(), { lr: LEARNING_RATE, momentum, weightDecay, nesterov: true })
-  const settle = async (step: ReturnType<typeof enqueueStep>) => {
+  const training = new Steps(net, optimiser, config)
+  const settle = async (step: ReturnType<Steps['enqueue']>) => {
     const { loss } = await step
     if (Number.isFinite(loss)) return loss
     throw new IgcError('ERR_IGC_DIVERGED', `bench: expected a finite loss but received ${loss}`)
   }
   const steps = async (count: number) => {
-    let pending = enqueueStep(net, optimiser, batch, config)
+    let pending = training.enqueue(batch)
     for (let i = 1; i < count; i++) {
       const before = pending
-      pending = enqueueStep(net, optimiser, batch, config)
+      pending = training.enqueue(batch)
       await settle(before)
     }
     return settle(pending)
   }
   net.train()
-  return { steps, [Symbol.dispose]: () => optimiser.dispose() }
+  const dispose = () => {
+    training.dispose()
+    optimiser.dispose()
+  }
+  return { steps, [Symbol.dispose]: dispose }
 }
 
 async function timeTraining(net: Network, config: TrainConfig, options: TimingOptions): Promise<Timing> {

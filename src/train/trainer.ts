@@ -30,7 +30,7 @@ import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './netwo
 import type { Progress } from './progress.ts'
 import { checkPosition, findRun, isSame } from './resume.ts'
 import { RunFolder } from './run-folder.ts'
-import { enqueueStep } from './step.ts'
+import { Steps } from './step.ts'
 import { freshPartial, freshState, type TrainingState } from './training-state.ts'
 
 export interface TrainOptions {
@@ -148,6 +148,7 @@ interface Pending {
 class Training {
   readonly #parts: Parts
   readonly #sgd: Sgd
+  readonly #steps: Steps
   readonly #schedule: Schedule
   #weightsSha256 = ''
   #mark = 0
@@ -156,6 +157,7 @@ class Training {
     const { lr, momentum, weightDecay, lrSteps, lrFactor } = parts.config
     this.#parts = parts
     this.#sgd = sgd(parts.net.parameters(), { lr, momentum, weightDecay, nesterov: true })
+    this.#steps = new Steps(parts.net, this.#sgd, parts.config)
     this.#schedule = multiStep({ lr, steps: lrSteps, factor: lrFactor })
   }
 
@@ -195,8 +197,9 @@ class Training {
     return this.#result(stopped)
   }
 
-  /** Frees the velocities. */
+  /** Frees the velocities and what was recorded. */
   dispose(): void {
+    this.#steps.dispose()
     this.#sgd.dispose()
   }
 
@@ -219,8 +222,7 @@ class Training {
 
   /** Enqueues one step of the optimiser. */
   #step(batch: PlainBatch): Pending {
-    const { net, config } = this.#parts
-    return { labels: batch.labels.slice(), results: enqueueStep(net, this.#sgd, batch, config) }
+    return { labels: batch.labels.slice(), results: this.#steps.enqueue(batch) }
   }
 
   /** Waits for a step and counts it. */

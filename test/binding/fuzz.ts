@@ -9,7 +9,7 @@ import { strict as assert } from 'node:assert'
 import fc from 'fast-check'
 import * as errors from '../../src/errors.ts'
 import { IgcError, InternalError } from '../../src/errors.ts'
-import { type NativeTensor, native } from '../../src/native.ts'
+import { type NativeRecording, type NativeTensor, native } from '../../src/native.ts'
 import { junk, sentinel } from './junk.ts'
 import { type Device, type DType, Maker, type Sizes, validCalls } from './valid-calls.ts'
 
@@ -179,7 +179,7 @@ async function checkResult(result: unknown, name: string): Promise<void> {
     return
   }
   if (typeof result !== 'object' || result === null || ArrayBuffer.isView(result)) return
-  if (['deviceMemory', 'deviceInfo', 'tensorInfo', 'pluginProbe'].includes(name)) return
+  if (['deviceMemory', 'deviceInfo', 'tensorInfo', 'pluginProbe', 'recordEnd'].includes(name)) return
   const isHandle = Object.keys(result).length === 0 && name !== 'igcBlockBackward' // which gives nothing if asked for nothing
   const handles = isHandle ? [result] : Object.values(result)
   for (const handle of handles as NativeTensor[]) {
@@ -194,6 +194,11 @@ async function checkResult(result: unknown, name: string): Promise<void> {
     }
     native.tensorDispose(handle)
   }
+}
+
+function recordingsOf(result: unknown): NativeRecording[] {
+  const { recording } = result as { recording?: NativeRecording }
+  return recording === undefined ? [] : [recording]
 }
 
 async function run({ name, sizes: chosen, spoils }: Call): Promise<void> {
@@ -214,7 +219,8 @@ async function run({ name, sizes: chosen, spoils }: Call): Promise<void> {
   if (failure === undefined) await checkResult(result, name)
   else if (spoils.length === 0) throw failure.error
   else checkError(failure.error, name)
-  for (const handle of make.made) native.tensorDispose(handle)
+  if (name === 'recordEnd' && failure === undefined) make.recordings.push(...recordingsOf(result))
+  make.clear()
   assert.deepEqual(used(), before, `${name}: bytes in use`)
 }
 

@@ -3,7 +3,7 @@
  * the border (fuzz.ts) call with these, which must succeed, and with what becomes of them when something is replaced.
  */
 import * as errors from '../../src/errors.ts'
-import type { Native, NativeTensor, TypedArray } from '../../src/native.ts'
+import type { Native, NativeRecording, NativeTensor, TypedArray } from '../../src/native.ts'
 
 export type Device = 'cpu' | 'reference'
 export type DType = 'f32' | 'f64' | 'i32' | 'u8'
@@ -30,6 +30,7 @@ export class Maker {
   readonly native: Native
   readonly sizes: Sizes
   readonly made: NativeTensor[] = []
+  readonly recordings: NativeRecording[] = []
 
   constructor(native: Native, sizes: Sizes) {
     this.native = native
@@ -44,6 +45,28 @@ export class Maker {
     const tensor = this.native.tensorCreate({ device, dtype, shape }, data)
     this.made.push(tensor)
     return tensor
+  }
+
+  /** Of one operation. */
+  recording(): NativeRecording {
+    const x = this.tensor([2, 3])
+    this.native.recordBegin(this.sizes.device)
+    this.native.fill(x, { value: 2 })
+    const { recording } = this.native.recordEnd(this.sizes.device)
+    this.recordings.push(recording as NativeRecording)
+    return recording as NativeRecording
+  }
+
+  /** Frees what was made, and ends a recording under way. */
+  clear(): void {
+    for (const handle of this.made) this.native.tensorDispose(handle)
+    for (const device of ['cpu', 'reference']) {
+      try {
+        const { recording } = this.native.recordEnd(device)
+        if (recording !== undefined) this.recordings.push(recording)
+      } catch {} // there is none
+    }
+    for (const recording of this.recordings) this.native.recordDispose(recording)
   }
 }
 
@@ -104,6 +127,17 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   tensorRetain: ['tensor', any],
   tensorDispose: ['dispose', any],
   tensorInfo: ['tensor', any],
+
+  recordBegin: ['record', (_, { device }) => [device]],
+  recordEnd: [
+    'record',
+    (make, { device }) => {
+      make.native.recordBegin(device)
+      return [device]
+    },
+  ],
+  recordReplay: ['replay', make => [make.recording()]],
+  recordDispose: ['dispose', make => [make.recording()]],
 
   deviceSynchronize: ['synchronize', (_, { device }) => [device]],
   deviceTrim: ['trim', (_, { device }) => [device]],
