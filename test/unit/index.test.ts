@@ -163,7 +163,11 @@ it.each<[string, object, string[]]>([
       'partitions',
     ],
   ],
-  ['device', igcnet.device, ['cuda', 'defaultThreads', 'info', 'memory', 'setThreads', 'synchronize', 'trim']],
+  [
+    'device',
+    igcnet.device,
+    ['Recording', 'cuda', 'defaultThreads', 'info', 'memory', 'record', 'setThreads', 'synchronize', 'trim'],
+  ],
 ])('exports these names in %s', (_, module, expected) => {
   expect(names(module)).toEqual(expected)
 })
