@@ -24,6 +24,8 @@ export {
   formatShape,
   full,
   ones,
+  type ParameterDType,
+  type ParameterOf,
   type Shape,
   Tensor,
   type TensorOptions,

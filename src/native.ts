@@ -18,7 +18,8 @@ export interface NativeRecording {
   readonly __igcnetNativeRecording: never
 }
 
-export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array
+/** Uint16Array: the bits of bf16 and f16. */
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array
 
 export interface Conv2dParams {
   stride: number

@@ -8,29 +8,47 @@ import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 
-/** Element types: floats of 32 and 64 bits, integers of 32 bits, bytes. */
-export type DType = 'f32' | 'f64' | 'i32' | 'u8'
-/** The element types that networks compute in. f64 only on the device `reference`. */
-export type FloatDType = 'f32' | 'f64'
+/** Element types: floats of 32, 64 and 16 bits (bfloat16, IEEE 754 binary16), integers of 32 bits, bytes. */
+export type DType = 'f32' | 'f64' | 'i32' | 'u8' | 'bf16' | 'f16'
+/** The element types of images and feature maps. f64 only on the device `reference`, bf16 and f16 only on `cuda`. */
+export type FloatDType = 'f32' | 'f64' | 'bf16' | 'f16'
+/** Those of parameters, statistics and losses. */
+export type ParameterDType = 'f32' | 'f64'
+/** That of the parameters beside maps of a dtype: f32 beside bf16 and f16. */
+export type ParameterOf<D extends FloatDType> = D extends 'f64' ? 'f64' : 'f32'
 /** Sizes. A dimension of type `number` is checked at run time, a literal one by the compiler too. */
 export type Shape = readonly number[]
 /**
  * `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. `cuda` and
- * `cuda:1`, …: NVIDIA GPUs, f32, through a plug-in.
+ * `cuda:1`, …: NVIDIA GPUs, f32, bf16 and f16, through a plug-in.
  */
 export type DeviceName = 'cpu' | 'reference' | 'cuda' | `cuda:${number}`
 /** What may be asked for: a device, or `auto`: cuda where it can be had, else cpu, with the reason once on stderr. */
 export type DeviceChoice = DeviceName | 'auto'
 
-/** The typed array of a DType. */
+/** The typed array of a DType; bf16 and f16 are read and written as 32-bit floats, which hold each of their values. */
 export type ArrayOf<D extends DType> = {
   f32: Float32Array
   f64: Float64Array
   i32: Int32Array
   u8: Uint8Array
+  bf16: Float32Array
+  f16: Float32Array
 }[D]
 
-const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const
+const arrays = {
+  f32: Float32Array,
+  f64: Float64Array,
+  i32: Int32Array,
+  u8: Uint8Array,
+  bf16: Float32Array,
+  f16: Float32Array,
+} as const
+
+/** @internal Whether maps alone have this dtype. */
+export function isHalf(dtype: DType): dtype is 'bf16' | 'f16' {
+  return dtype === 'bf16' || dtype === 'f16'
+}
 
 /** Where a tensor lives, and whether it learns. */
 export type TensorOptions<D extends DType = DType> = {
@@ -43,7 +61,7 @@ export type TensorOptions<D extends DType = DType> = {
 }
 
 function checkLearns(dtype: DType): void {
-  if (dtype === 'f32' || dtype === 'f64') return
+  if (dtype === 'f32' || dtype === 'f64' || isHalf(dtype)) return
   throw new DTypeError(`requiresGrad: expected a floating dtype but received ${dtype}`)
 }
 
@@ -148,12 +166,22 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   /** The values, once every op before this call has run. The event loop stays free. */
   async data(): Promise<ArrayOf<D>> {
-    return (await native.tensorRead(this.handle)) as ArrayOf<D>
+    const read = readable(this)
+    try {
+      return (await native.tensorRead(read.handle)) as ArrayOf<D>
+    } finally {
+      read.free()
+    }
   }
 
   /** The values; blocks the thread until every op before this call has run. */
   dataSync(): ArrayOf<D> {
-    return native.tensorReadSync(this.handle) as ArrayOf<D>
+    const read = readable(this)
+    try {
+      return native.tensorReadSync(read.handle) as ArrayOf<D>
+    } finally {
+      read.free()
+    }
   }
 
   /** The value of a tensor with one element. Throws ShapeError for any other. */
@@ -233,7 +261,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     if (!ArrayBuffer.isView(source)) {
       throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${String(source)}`)
     }
-    const staged = native.tensorCreate({ device: this.device, dtype: this.dtype, shape: this.shape }, source)
+    const { device, dtype, shape } = this
+    const staged = createNative({ device, dtype, shape }, source)
     native.copyInto(staged, this.handle)
     native.tensorDispose(staged)
   }
@@ -257,6 +286,27 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
 
   toString(): string {
     return `Tensor ${formatShape(this.shape)} ${this.dtype} on ${this.device}${this.disposed ? ' (disposed)' : ''}`
+  }
+}
+
+/** The handle of a tensor whose values have a typed array. */
+function readable({ handle, dtype }: Tensor): { handle: NativeTensor; free: () => void } {
+  if (!isHalf(dtype)) return { handle, free: () => {} }
+  const wide = native.cast(handle, { dtype: 'f32' })
+  return { handle: wide, free: () => native.tensorDispose(wide) }
+}
+
+/** A native tensor with values; of bf16 and f16 they come as f32. */
+function createNative(
+  { device, dtype, shape }: { device: DeviceChoice; dtype: DType; shape: Shape },
+  data: TypedArray | undefined,
+): NativeTensor {
+  if (data === undefined || !isHalf(dtype)) return native.tensorCreate({ device, dtype, shape }, data)
+  const wide = native.tensorCreate({ device, dtype: 'f32', shape }, data)
+  try {
+    return native.cast(wide, { dtype })
+  } finally {
+    native.tensorDispose(wide)
   }
 }
 
@@ -290,7 +340,7 @@ const integerLimits: Partial<Record<DType, readonly [number, number]>> = {
 /** The values as a typed array of the dtype, converted as `cast` does. */
 function valuesOf(data: Source, dtype: DType): TypedArray {
   if (!Object.hasOwn(arrays, dtype)) {
-    throw new DTypeError(`tensor: expected f32, f64, i32 or u8 for dtype but received ${String(dtype)}`)
+    throw new DTypeError(`tensor: expected f32, f64, i32, u8, bf16 or f16 for dtype but received ${String(dtype)}`)
   }
   checkNumbers(data)
   const array = arrays[dtype]
@@ -358,7 +408,7 @@ function create<S extends Shape, D extends DType>(
 ): Tensor<S, D> {
   const { dtype = 'f32', device = 'cpu', requiresGrad = false } = options
   if (requiresGrad) checkLearns(dtype)
-  const made = new Tensor<S, D>(native.tensorCreate({ device, dtype, shape }, data))
+  const made = new Tensor<S, D>(createNative({ device, dtype, shape }, data))
   if (requiresGrad) made.requiresGrad = true
   return made
 }

@@ -8,7 +8,7 @@ namespace {
 Napi::Value add_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "add");
   const Tensor a = args.tensor(0, "a"), b = args.tensor(1, "b");
-  args.floating({{"a", &a}, {"b", &b}});
+  args.maps({{"a", &a}, {"b", &b}});
   args.shaped({"b", &b}, a.shape);
   const Tensor y = Arguments::beside(a, a.shape);
   a.device().submit([a = a.input(), b = b.input(), y = y.output()](Backend& backend) { backend.add_forward(a, b, y); });
@@ -22,11 +22,11 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
   const bool a_relu = args.params(2).boolean("aRelu"), b_relu = args.params(2).boolean("bRelu");
   const Tensor a = args.tensor(0, "a"), b = args.tensor(1, "b");
   const std::optional<Tensor> a_rows = args.optional_tensor(3, "aNorm"), b_rows = args.optional_tensor(4, "bNorm");
-  args.floating({{"a", &a}, {"b", &b}});
+  args.maps({{"a", &a}, {"b", &b}});
   args.shaped({"b", &b}, a.shape);
   const auto norm = [&](const std::optional<Tensor>& rows, const char* name, bool relu) -> std::optional<Norm> {
     if (!rows) return std::nullopt;
-    args.floating({{"a", &a}, {name, &*rows}});
+    args.maps({{"a", &a}}, {{name, &*rows}});
     if (a.shape.rank() < 2) {
       throw Error(ErrorCode::kShape,
                   "addRelu: expected a [.., C] with at least two dimensions but received a " + a.shape.to_string());

@@ -135,10 +135,10 @@ Shape Params::shape(const char* name) const {
 
 DType Params::dtype(const char* name) const {
   const std::string value = text(name);
-  for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kU8}) {
+  for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kU8, DType::kBF16, DType::kF16}) {
     if (value == name_of(dtype)) return dtype;
   }
-  fail(ErrorCode::kDType, op_, std::string("f32, f64, i32 or u8 for ") + name + " but received " + shortened(value));
+  fail(ErrorCode::kDType, op_, std::string("f32, f64, i32, u8, bf16 or f16 for ") + name + " but received " + shortened(value));
 }
 
 Tensor Arguments::tensor(size_t index, const char* name) const {
@@ -174,8 +174,10 @@ std::string Arguments::text(size_t index, const char* name) const {
   return value.As<Napi::String>();
 }
 
-void Arguments::same_device(std::initializer_list<Named> tensors) const {
-  const auto& [first_name, first] = *tensors.begin();
+void Arguments::same_device(std::initializer_list<Named> tensors) const { same_device(std::vector<Named>(tensors)); }
+
+void Arguments::same_device(const std::vector<Named>& tensors) const {
+  const auto& [first_name, first] = tensors.front();
   for (const auto& [name, tensor] : tensors) {
     if (&tensor->device() != &first->device()) {
       fail(ErrorCode::kDevice, op_,
@@ -187,22 +189,45 @@ void Arguments::same_device(std::initializer_list<Named> tensors) const {
 
 void Arguments::floating(std::initializer_list<Named> tensors) const {
   same_device(tensors);
-  const auto& [first_name, first] = *tensors.begin();
   for (const auto& [name, tensor] : tensors) {
-    if (!is_floating(tensor->dtype)) {
+    if (is_half(tensor->dtype)) {
       fail(ErrorCode::kDType, op_,
-           std::string("a floating dtype for ") + name + " but received " + std::string(name_of(tensor->dtype)));
+           std::string("f32 or f64 for ") + name + " but received " + std::string(name_of(tensor->dtype)) +
+               " (in which maps are stored, but not parameters)");
+    }
+  }
+  maps(tensors);
+}
+
+void Arguments::maps(std::initializer_list<Named> maps, std::initializer_list<Named> parameters) const {
+  std::vector<Named> all(maps);
+  all.insert(all.end(), parameters);
+  const auto& [first_name, first] = all.front();
+  same_device(all);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto& [name, tensor] = all[i];
+    const std::string received(name_of(tensor->dtype));
+    if (!is_floating(tensor->dtype) && !is_half(tensor->dtype)) {
+      fail(ErrorCode::kDType, op_, std::string("a floating dtype for ") + name + " but received " + received);
+    }
+    if (i >= maps.size() && is_half(first->dtype)) {
+      if (tensor->dtype == DType::kF32) continue;
+      fail(ErrorCode::kDType, op_,
+           std::string("f32 for ") + name + " beside " + first_name + " " + std::string(name_of(first->dtype)) +
+               " but received " + received);
     }
     if (tensor->dtype != first->dtype) {
       fail(ErrorCode::kDType, op_,
            std::string("one dtype but received ") + first_name + " " + std::string(name_of(first->dtype)) + " and " +
-               name + " " + std::string(name_of(tensor->dtype)));
+               name + " " + received);
     }
   }
   if (!first->device().backend().supports(first->dtype)) {
     fail(ErrorCode::kUnsupported, op_,
          "a dtype that device " + first->device().name() + " computes in but received " +
-             std::string(name_of(first->dtype)) + " (the device reference computes in f32 and f64)");
+             std::string(name_of(first->dtype)) +
+             (is_half(first->dtype) ? " (the device cuda computes in f32, bf16 and f16)"
+                                    : " (the device reference computes in f32 and f64)"));
   }
 }
 
@@ -233,6 +258,10 @@ Napi::Value Arguments::handle(Tensor tensor) const { return make_handle(env(), s
 
 Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
   return make_tensor(like.storage->shared_device(), like.dtype, shape);
+}
+
+Tensor Arguments::parameter_beside(const Tensor& map, const Shape& shape) {
+  return make_tensor(map.storage->shared_device(), parameter_dtype(map.dtype), shape);
 }
 
 Napi::Value Arguments::object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const {

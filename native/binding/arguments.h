@@ -50,8 +50,10 @@ class Arguments {
   using Named = std::pair<const char*, const Tensor*>;
   // All on one device; throws DeviceError.
   void same_device(std::initializer_list<Named> tensors) const;
-  // Floating, of one dtype, on one device that computes in it. Throws DTypeError, DeviceError, UnsupportedError.
+  // f32 or f64, of one dtype, on one device that computes in it. Throws DTypeError, DeviceError, UnsupportedError.
   void floating(std::initializer_list<Named> tensors) const;
+  // The same for maps, which may be bf16 or f16, too; `parameters` are f32 beside those, else of the maps' dtype.
+  void maps(std::initializer_list<Named> maps, std::initializer_list<Named> parameters = {}) const;
   // The tensor has just this shape; throws ShapeError.
   void shaped(Named tensor, const Shape& shape) const;
   void ranked(Named tensor, int rank, const char* letters) const;
@@ -62,9 +64,13 @@ class Arguments {
   Napi::Value handle(Tensor tensor) const;
   // An uninitialised tensor beside `like`: same device and dtype.
   static Tensor beside(const Tensor& like, const Shape& shape);
+  // Likewise, for a parameter or statistics beside a map.
+  static Tensor parameter_beside(const Tensor& map, const Shape& shape);
   Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;
 
  private:
+  void same_device(const std::vector<Named>& tensors) const;
+
   const Napi::CallbackInfo& info_;
   const char* op_;
 };

@@ -15,7 +15,7 @@ Napi::Value avg_pool2d_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "avgPool2d");
   const Pool2dParams p = avg_pool2d_params(args.params(1));
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
+  args.maps({{"x", &x}});
   const Pool2dSizes sizes = pool2d_sizes(args.op(), p, x.shape);
   const Tensor y = Arguments::beside(x, {sizes.N, sizes.P, sizes.Q, sizes.C});
   x.device().submit([p, x = x.input(), y = y.output()](Backend& backend) { backend.avg_pool2d_forward(p, x, y); });
@@ -28,7 +28,7 @@ Napi::Value avg_pool2d_backward_input(const Napi::CallbackInfo& info) {
   const Pool2dParams p = avg_pool2d_params(args.params(1));
   const Shape x_shape = args.params(1).shape("shape");
   const Tensor dy = args.tensor(0, "dy");
-  args.floating({{"dy", &dy}});
+  args.maps({{"dy", &dy}});
   const Pool2dSizes sizes = pool2d_sizes(args.op(), p, x_shape);
   args.shaped({"dy", &dy}, {sizes.N, sizes.P, sizes.Q, sizes.C});
   const Tensor dx = Arguments::beside(dy, x_shape);

@@ -32,8 +32,8 @@ int64_t channels_of(const char* op, const Tensor& x) {
 Napi::Value batch_norm2d_statistics(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
-  const Tensor statistics = Arguments::beside(x, {2, channels_of(args.op(), x)});
+  args.maps({{"x", &x}});
+  const Tensor statistics = Arguments::parameter_beside(x, {2, channels_of(args.op(), x)});
   if (statistics.empty()) return args.handle(statistics);
   x.device().submit([x = x.input(), statistics = statistics.output()](Backend& backend) {
     backend.batch_norm2d_statistics(x, statistics_of(statistics));
@@ -49,8 +49,8 @@ Napi::Value batch_norm2d_prepare(const Napi::CallbackInfo& info) {
   const BatchNorm2dParams p = batch_norm2d_params(args.op(), args.params(5));
   const Tensor x = args.tensor(0, "x"), gamma = args.tensor(1, "gamma"), beta = args.tensor(2, "beta");
   const Tensor running_mean = args.tensor(3, "runningMean"), running_var = args.tensor(4, "runningVar");
-  args.floating(
-      {{"x", &x}, {"gamma", &gamma}, {"beta", &beta}, {"runningMean", &running_mean}, {"runningVar", &running_var}});
+  args.maps({{"x", &x}},
+            {{"gamma", &gamma}, {"beta", &beta}, {"runningMean", &running_mean}, {"runningVar", &running_var}});
   const int64_t C = channels_of(args.op(), x);
   args.shaped({"gamma", &gamma}, {C});
   args.shaped({"beta", &beta}, {C});
@@ -59,7 +59,7 @@ Napi::Value batch_norm2d_prepare(const Napi::CallbackInfo& info) {
   Input statistics;
   if (p.training) {
     const Tensor given = args.tensor(6, "statistics");
-    args.floating({{"x", &x}, {"statistics", &given}});
+    args.maps({{"x", &x}}, {{"statistics", &given}});
     args.shaped({"statistics", &given}, {2, C});
     statistics = given.input();
     const auto others = {Arguments::Named{"x", &x}, {"gamma", &gamma}, {"beta", &beta}, {"statistics", &given}};
@@ -73,7 +73,7 @@ Napi::Value batch_norm2d_prepare(const Napi::CallbackInfo& info) {
                       x.shape.to_string());
     }
   }
-  const Tensor norm = Arguments::beside(x, {4, C});
+  const Tensor norm = Arguments::parameter_beside(x, {4, C});
   if (norm.empty()) return args.handle(norm);
   x.device().submit([p, statistics, gamma = gamma.input(), beta = beta.input(), running_mean = running_mean.output(),
                      running_var = running_var.output(), norm = norm.output()](Backend& backend) {
@@ -87,7 +87,7 @@ Napi::Value batch_norm2d_apply(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
   const bool relu = args.params(2).boolean("relu");
   const Tensor x = args.tensor(0, "x"), norm = args.tensor(1, "norm");
-  args.floating({{"x", &x}, {"norm", &norm}});
+  args.maps({{"x", &x}}, {{"norm", &norm}});
   args.shaped({"norm", &norm}, {4, channels_of(args.op(), x)});
   const Tensor y = Arguments::beside(x, x.shape);
   if (y.empty()) return args.handle(y);
@@ -102,11 +102,11 @@ Napi::Value batch_norm2d_backward_weight(const Napi::CallbackInfo& info) {
   const Arguments args(info, "batchNorm2d");
   const bool relu = args.params(3).boolean("relu");
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), norm = args.tensor(2, "norm");
-  args.floating({{"dy", &dy}, {"x", &x}, {"norm", &norm}});
+  args.maps({{"dy", &dy}, {"x", &x}}, {{"norm", &norm}});
   const int64_t C = channels_of(args.op(), x);
   args.shaped({"dy", &dy}, x.shape);
   args.shaped({"norm", &norm}, {4, C});
-  const Tensor dgamma = Arguments::beside(x, {C}), dbeta = Arguments::beside(x, {C});
+  const Tensor dgamma = Arguments::parameter_beside(x, {C}), dbeta = Arguments::parameter_beside(x, {C});
   if (dgamma.empty()) return args.object({{"gamma", dgamma}, {"beta", dbeta}});
   x.device().submit([relu, dy = dy.input(), x = x.input(), norm = norm.input(), dgamma = dgamma.output(),
                      dbeta = dbeta.output()](Backend& backend) {
@@ -121,7 +121,7 @@ Napi::Value batch_norm2d_backward_input(const Napi::CallbackInfo& info) {
   const bool relu = args.params(5).boolean("relu"), training = args.params(5).boolean("training");
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), norm = args.tensor(2, "norm"),
                dgamma = args.tensor(3, "dgamma"), dbeta = args.tensor(4, "dbeta");
-  args.floating({{"dy", &dy}, {"x", &x}, {"norm", &norm}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
+  args.maps({{"dy", &dy}, {"x", &x}}, {{"norm", &norm}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
   const int64_t C = channels_of(args.op(), x);
   args.shaped({"dy", &dy}, x.shape);
   args.shaped({"norm", &norm}, {4, C});

@@ -14,7 +14,7 @@ Napi::Value conv2d_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
   const Conv2dParams p = conv2d_params(args.params(2));
   const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
-  args.floating({{"x", &x}, {"w", &w}});
+  args.maps({{"x", &x}}, {{"w", &w}});
   const Tensor y = Arguments::beside(x, conv2d_output(conv2d_sizes(args.op(), p, x.shape, w.shape)));
   x.device().submit(
       [p, x = x.input(), w = w.input(), y = y.output()](Backend& backend) { backend.conv2d_forward(p, x, w, y); });
@@ -27,7 +27,7 @@ Napi::Value conv2d_backward_input(const Napi::CallbackInfo& info) {
   const Conv2dParams p = conv2d_params(args.params(2));
   const Shape x_shape = args.params(2).shape("shape");
   const Tensor dy = args.tensor(0, "dy"), w = args.tensor(1, "w");
-  args.floating({{"dy", &dy}, {"w", &w}});
+  args.maps({{"dy", &dy}}, {{"w", &w}});
   args.shaped({"dy", &dy}, conv2d_output(conv2d_sizes(args.op(), p, x_shape, w.shape)));
   const Tensor dx = Arguments::beside(dy, x_shape);
   dy.device().submit([p, dy = dy.input(), w = w.input(), dx = dx.output()](Backend& backend) {
@@ -42,9 +42,9 @@ Napi::Value conv2d_backward_weight(const Napi::CallbackInfo& info) {
   const Conv2dParams p = conv2d_params(args.params(2));
   const Shape w_shape = args.params(2).shape("shape");
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x");
-  args.floating({{"dy", &dy}, {"x", &x}});
+  args.maps({{"dy", &dy}, {"x", &x}});
   args.shaped({"dy", &dy}, conv2d_output(conv2d_sizes(args.op(), p, x.shape, w_shape)));
-  const Tensor dw = Arguments::beside(x, w_shape);
+  const Tensor dw = Arguments::parameter_beside(x, w_shape);
   x.device().submit([p, dy = dy.input(), x = x.input(), dw = dw.output()](Backend& backend) {
     backend.conv2d_backward_weight(p, dy, x, dw);
   });

@@ -13,7 +13,7 @@ Napi::Value dropped(const Arguments& args, const char* name) {
   const Params params = args.params(1);
   const DropoutParams p = {params.finite("rate"), params.counter("seed"), params.counter("offset")};
   const Tensor x = args.tensor(0, name);
-  args.floating({{name, &x}});
+  args.maps({{name, &x}});
   dropout_check(args.op(), p);
   x.device().refuse_recording("dropout would drop the same elements again");
   const Tensor y = Arguments::beside(x, x.shape);

@@ -20,7 +20,7 @@ Shape pooled_shape(const char* op, const Shape& x) {
 Napi::Value global_avg_pool2d_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "globalAvgPool2d");
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
+  args.maps({{"x", &x}});
   const Tensor y = Arguments::beside(x, pooled_shape(args.op(), x.shape));
   if (y.empty()) return args.handle(y);
   x.device().submit([x = x.input(), y = y.output()](Backend& backend) { backend.global_avg_pool2d_forward(x, y); });
@@ -32,7 +32,7 @@ Napi::Value global_avg_pool2d_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "globalAvgPool2d");
   const Shape x_shape = args.params(1).shape("shape");
   const Tensor dy = args.tensor(0, "dy");
-  args.floating({{"dy", &dy}});
+  args.maps({{"dy", &dy}});
   args.shaped({"dy", &dy}, pooled_shape(args.op(), x_shape));
   const Tensor dx = Arguments::beside(dy, x_shape);
   if (dx.empty()) return args.handle(dx);

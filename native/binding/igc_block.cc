@@ -17,7 +17,7 @@ class OptionalNorm {
  public:
   OptionalNorm(const Arguments& args, const std::optional<Tensor>& rows, const char* name, const Tensor& x, bool relu) {
     if (!rows) return;
-    args.floating({{"x", &x}, {name, &*rows}});
+    args.maps({{"x", &x}}, {{name, &*rows}});
     args.shaped({name, &*rows}, {4, x.shape[3]});
     norm_ = norm_of(rows->input(), relu);
   }
@@ -37,7 +37,7 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics");
   const Tensor x = args.tensor(0, "x"), wp = args.tensor(1, "primaryWeight"), ws = args.tensor(2, "secondaryWeight");
   const std::optional<Tensor> x_rows = args.optional_tensor(4, "xNorm");
-  args.floating({{"x", &x}, {"primaryWeight", &wp}, {"secondaryWeight", &ws}});
+  args.maps({{"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   const Shape output = conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape));
   const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
   const Tensor y = Arguments::beside(x, output);
@@ -47,7 +47,7 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
     });
     return args.object({{"y", y}});
   }
-  const Tensor statistics = Arguments::beside(x, {2, output[3]});
+  const Tensor statistics = Arguments::parameter_beside(x, {2, output[3]});
   x.device().submit([p, x_norm, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output(),
                      rows = statistics.output()](Backend& backend) {
     const BatchStatistics y_statistics = statistics_of(rows);
@@ -62,7 +62,7 @@ std::optional<NormGradient> norm_gradient(const Arguments& args, const Params& p
   const bool relu = params.boolean("yRelu"), training = params.boolean("yTraining");
   if (!rows) return std::nullopt;
   const Tensor y = args.tensor(7, "y"), dgamma = args.tensor(8, "dgamma"), dbeta = args.tensor(9, "dbeta");
-  args.floating({{"dy", &dy}, {"yNorm", &*rows}, {"y", &y}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
+  args.maps({{"dy", &dy}, {"y", &y}}, {{"yNorm", &*rows}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
   const int64_t K = dy.shape[3];
   args.shaped({"y", &y}, dy.shape);
   args.shaped({"yNorm", &*rows}, {4, K});
@@ -85,18 +85,20 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), wp = args.tensor(2, "primaryWeight"),
                ws = args.tensor(3, "secondaryWeight");
   const std::optional<Tensor> x_rows = args.optional_tensor(5, "xNorm");
-  args.floating({{"dy", &dy}, {"x", &x}, {"primaryWeight", &wp}, {"secondaryWeight", &ws}});
+  args.maps({{"dy", &dy}, {"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   args.shaped({"dy", &dy}, conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape)));
   const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
   const std::optional<NormGradient> y_norm = norm_gradient(args, params, dy);
 
   std::vector<std::pair<const char*, Tensor>> made;
   const auto output = [&](bool needed, const char* name, const Shape& shape) {
-    if (!needed) return Output{nullptr, x.dtype, shape};
-    made.emplace_back(name, Arguments::beside(x, shape));
+    if (!needed) return Output{nullptr, parameter_dtype(x.dtype), shape};
+    made.emplace_back(name, Arguments::parameter_beside(x, shape));
     return made.back().second.output();
   };
-  const Output dx = output(needs_input, "dx", x.shape), primary_dw = output(needs_primary, "primary", wp.shape),
+  if (needs_input) made.emplace_back("dx", Arguments::beside(x, x.shape));
+  const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
+  const Output primary_dw = output(needs_primary, "primary", wp.shape),
                secondary_dw = output(needs_secondary, "secondary", ws.shape);
   const bool needs_sums = needs_input && x_rows.has_value();
   const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};

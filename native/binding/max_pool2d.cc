@@ -15,7 +15,7 @@ Napi::Value max_pool2d_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "maxPool2d");
   const Pool2dParams p = max_pool2d_params(args.params(1));
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
+  args.maps({{"x", &x}});
   const Pool2dSizes sizes = pool2d_sizes(args.op(), p, x.shape);
   const Tensor y = Arguments::beside(x, {sizes.N, sizes.P, sizes.Q, sizes.C});
   x.device().submit([p, x = x.input(), y = y.output()](Backend& backend) { backend.max_pool2d_forward(p, x, y); });
@@ -27,7 +27,7 @@ Napi::Value max_pool2d_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "maxPool2d");
   const Pool2dParams p = max_pool2d_params(args.params(2));
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x");
-  args.floating({{"dy", &dy}, {"x", &x}});
+  args.maps({{"dy", &dy}, {"x", &x}});
   const Pool2dSizes sizes = pool2d_sizes(args.op(), p, x.shape);
   args.shaped({"dy", &dy}, {sizes.N, sizes.P, sizes.Q, sizes.C});
   const Tensor dx = Arguments::beside(x, x.shape);

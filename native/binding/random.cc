@@ -15,7 +15,7 @@ Napi::Value random_tensor(const Arguments& args) {
   const auto& device = Addon::of(args.env()).device(params.text("device"));
   device->refuse_recording("random numbers would be the same again");
   const Tensor y = make_tensor(device, params.dtype("dtype"), params.shape("shape"));
-  args.floating({{"y", &y}});
+  args.maps({{"y", &y}});
   device->submit([p, y = y.output()](Backend& backend) { (backend.*kFill)(p, y); });
   return args.handle(y);
 }

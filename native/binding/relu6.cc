@@ -8,7 +8,7 @@ namespace {
 Napi::Value relu6_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "relu6");
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
+  args.maps({{"x", &x}});
   const Tensor y = Arguments::beside(x, x.shape);
   x.device().submit([x = x.input(), y = y.output()](Backend& backend) { backend.relu6_forward(x, y); });
   return args.handle(y);
@@ -18,7 +18,7 @@ Napi::Value relu6_forward(const Napi::CallbackInfo& info) {
 Napi::Value relu6_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "relu6");
   const Tensor dy = args.tensor(0, "dy"), y = args.tensor(1, "y");
-  args.floating({{"dy", &dy}, {"y", &y}});
+  args.maps({{"dy", &dy}, {"y", &y}});
   args.shaped({"dy", &dy}, y.shape);
   const Tensor dx = Arguments::beside(y, y.shape);
   y.device().submit([dy = dy.input(), y = y.input(), dx = dx.output()](Backend& backend) {

@@ -12,7 +12,7 @@ Napi::Value reorder_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "reorder");
   const ReorderParams p = {args.params(1).integer("factor")};
   const Tensor x = args.tensor(0, "x");
-  args.floating({{"x", &x}});
+  args.maps({{"x", &x}});
   reorder_check(args.op(), p, x.shape);
   const Tensor y = Arguments::beside(x, x.shape);
   x.device().submit([p, x = x.input(), y = y.output()](Backend& backend) { backend.reorder_forward(p, x, y); });
@@ -24,7 +24,7 @@ Napi::Value reorder_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "reorder");
   const ReorderParams p = {args.params(1).integer("factor")};
   const Tensor dy = args.tensor(0, "dy");
-  args.floating({{"dy", &dy}});
+  args.maps({{"dy", &dy}});
   reorder_check(args.op(), p, dy.shape);
   const Tensor dx = Arguments::beside(dy, dy.shape);
   dy.device().submit(

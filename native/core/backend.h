@@ -2,7 +2,8 @@
 // Arguments are checked before a method is called (core/<op>.h); a method may rely on shapes and dtypes that
 // fit, and every output is written whole unless its comment says "updated". What a device lacks throws
 // UnsupportedError. The formulas and layouts are in core/<op>.h; the device `reference` is the specification.
-// Floating tensors of one call share one dtype, T: f32 or f64 (f64 only on `reference`).
+// Floating tensors of one call share one dtype, T: f32 or f64 (f64 only on `reference`). Where a device supports bf16
+// and f16, maps may have those, and the parameters, norms, statistics and their gradients beside them are f32.
 #pragma once
 
 #include <string>

@@ -24,7 +24,23 @@ decltype(auto) dispatch_floating(DType dtype, Body&& body) {
   }
 }
 
-// The same for every dtype: float, double, int32_t or uint8_t.
+// The same for the dtypes of maps on a GPU: float, BF16 or F16.
+template <class Body>
+decltype(auto) dispatch_map(DType dtype, Body&& body) {
+  switch (dtype) {
+    case DType::kF32:
+      return body.template operator()<float>();
+    case DType::kBF16:
+      return body.template operator()<BF16>();
+    case DType::kF16:
+      return body.template operator()<F16>();
+    default:
+      throw Error(ErrorCode::kInternal,
+                  "dispatch: expected f32, bf16 or f16 but received " + std::string(name_of(dtype)));
+  }
+}
+
+// The same for every dtype: float, double, int32_t, uint8_t, BF16 or F16.
 template <class Body>
 decltype(auto) dispatch_any(DType dtype, Body&& body) {
   switch (dtype) {
@@ -36,6 +52,10 @@ decltype(auto) dispatch_any(DType dtype, Body&& body) {
       return body.template operator()<int32_t>();
     case DType::kU8:
       return body.template operator()<uint8_t>();
+    case DType::kBF16:
+      return body.template operator()<BF16>();
+    case DType::kF16:
+      return body.template operator()<F16>();
   }
   throw Error(ErrorCode::kInternal,
               "dispatch: expected a known dtype but received " + std::to_string(static_cast<int>(dtype)));

@@ -15,11 +15,11 @@ void igc_block_composed_forward(Backend& backend, BetweenMaps& between, const Ig
                                 const Output& y, const BatchStatistics* y_statistics) {
   Input input = x;
   if (x_norm != nullptr) {
-    const Output applied = between.map(0, x.shape);
+    const Output applied = between.map(0, x.shape, x.dtype);
     backend.batch_norm2d_apply(x, *x_norm, applied);
     input = applied;
   }
-  const Output first = between.map(1, y.shape), second = between.map(2, y.shape);
+  const Output first = between.map(1, y.shape, y.dtype), second = between.map(2, y.shape, y.dtype);
   backend.conv2d_forward(primary_conv(p), input, primary_weight, first);
   backend.reorder_forward(first_reorder(p), first, second);
   backend.conv2d_forward(secondary_conv(p), second, secondary_weight, first);
@@ -34,18 +34,18 @@ void igc_block_composed_backward(Backend& backend, BetweenMaps& between, const I
                                  const NormWeights* x_norm_gradients) {
   Input input = x, true_dy = dy;
   if (x_norm != nullptr) {
-    const Output applied = between.map(0, x.shape);
+    const Output applied = between.map(0, x.shape, x.dtype);
     backend.batch_norm2d_apply(x, *x_norm, applied);
     input = applied;
   }
-  const Output unordered_dy = between.map(1, dy.shape), dz = between.map(2, dy.shape), moved = between.map(3, dy.shape);
+  const Output unordered_dy = between.map(1, dy.shape, dy.dtype), dz = between.map(2, dy.shape, dy.dtype), moved = between.map(3, dy.shape, dy.dtype);
   if (dy_norm != nullptr) {
     backend.batch_norm2d_backward_input(dy, *dy_norm, dz);
     true_dy = dz;
   }
   backend.reorder_backward_input(second_reorder(p), true_dy, unordered_dy);
   if (secondary_dw.data != nullptr) {
-    const Output z = between.map(4, dy.shape);
+    const Output z = between.map(4, dy.shape, dy.dtype);
     backend.conv2d_forward(primary_conv(p), input, primary_weight, z);
     backend.reorder_forward(first_reorder(p), z, moved);
     backend.conv2d_backward_weight(secondary_conv(p), unordered_dy, moved, secondary_dw);

@@ -10,12 +10,12 @@
 
 namespace igcnet {
 
-// Memory for a map between the operators: of f32, as large as asked for; good until the next call with the same place.
+// Memory for a map between the operators, as large as asked for; good until the next call with the same place.
 class BetweenMaps {
  public:
   static constexpr size_t kCount = 5;
   virtual ~BetweenMaps() = default;
-  virtual Output map(size_t place, const Shape& shape) = 0;  // place < kCount
+  virtual Output map(size_t place, const Shape& shape, DType dtype) = 0;  // place < kCount
 };
 
 // Parameters as of the methods of Backend.

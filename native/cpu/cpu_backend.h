@@ -15,8 +15,8 @@ namespace igcnet {
 
 class Between : public BetweenMaps {
  public:
-  Output map(size_t place, const Shape& shape) override {
-    return {maps_[place].take<float>(static_cast<size_t>(shape.elements())), DType::kF32, shape};
+  Output map(size_t place, const Shape& shape, DType dtype) override {
+    return {maps_[place].take<float>(static_cast<size_t>(shape.elements())), dtype, shape};  // f32
   }
 
  private:

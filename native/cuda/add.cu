@@ -25,16 +25,14 @@ struct AddRelu {
 }  // namespace
 
 void SimtBackend::add_forward(const Input& a, const Input& b, const Output& y) {
-  launch(by_four(y.elements()), stream(), map2_kernel<Add>, y.elements(), a.as<float>(), b.as<float>(), y.as<float>(),
-         Add{});
+  map2(stream(), a, b, y, Add{});
 }
 
 void SimtBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                                    const Output& y) {
   const Norm* norm = a_norm != nullptr ? a_norm : b_norm;
   const int C = norm == nullptr ? 1 : static_cast<int>(norm->mean.elements());
-  launch(by_four(y.elements()), stream(), map2_kernel<AddRelu>, y.elements(), a.as<float>(), b.as<float>(),
-         y.as<float>(), AddRelu{view_of(a_norm), view_of(b_norm), C});
+  map2(stream(), a, b, y, AddRelu{view_of(a_norm), view_of(b_norm), C});
 }
 
 }  // namespace igcnet::simt

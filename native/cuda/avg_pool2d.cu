@@ -6,19 +6,21 @@
 namespace igcnet::simt {
 namespace {
 
-__global__ void avg_pool2d_forward_kernel(PoolSizes z, const float* x, float* y) {
+template <class T>
+__global__ void avg_pool2d_forward_kernel(PoolSizes z, const T* x, T* y) {
   const int64_t i = global_thread();
   if (i >= z.N * z.P * z.Q * z.C) return;
   const MapPlace at = map_place(i, z.P, z.Q, z.C);
   const Range rows = cells_of(z, at.row, z.H), columns = cells_of(z, at.column, z.W);
   float sum = 0;
   for (int64_t h = rows.first; h < rows.end; ++h) {
-    for (int64_t w = columns.first; w < columns.end; ++w) sum += x[((at.n * z.H + h) * z.W + w) * z.C + at.c];
+    for (int64_t w = columns.first; w < columns.end; ++w) sum += read(x + ((at.n * z.H + h) * z.W + w) * z.C + at.c);
   }
-  y[i] = sum / static_cast<float>(static_cast<int64_t>(z.kernel) * z.kernel);
+  write(y + i, sum / static_cast<float>(static_cast<int64_t>(z.kernel) * z.kernel));
 }
 
-__global__ void avg_pool2d_backward_input_kernel(PoolSizes z, const float* dy, float* dx) {
+template <class T>
+__global__ void avg_pool2d_backward_input_kernel(PoolSizes z, const T* dy, T* dx) {
   const int64_t i = global_thread();
   if (i >= z.N * z.H * z.W * z.C) return;
   const MapPlace at = map_place(i, z.H, z.W, z.C);
@@ -27,22 +29,26 @@ __global__ void avg_pool2d_backward_input_kernel(PoolSizes z, const float* dy, f
   float sum = 0;
   for (int64_t p = rows.first; p < rows.end; ++p) {
     for (int64_t q = columns.first; q < columns.end; ++q) {
-      sum += dy[((at.n * z.P + p) * z.Q + q) * z.C + at.c] / area;
+      sum += read(dy + ((at.n * z.P + p) * z.Q + q) * z.C + at.c) / area;
     }
   }
-  dx[i] = sum;
+  write(dx + i, sum);
 }
 
 }  // namespace
 
 void SimtBackend::avg_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) {
   const PoolSizes z = pool_sizes(pool2d_sizes("avgPool2d", p, x.shape));
-  launch(independent(y.elements()), stream(), avg_pool2d_forward_kernel, z, x.as<float>(), y.as<float>());
+  dispatch_map(y.dtype, [&]<class T>() {
+    launch(independent(y.elements()), stream(), avg_pool2d_forward_kernel<T>, z, x.as<T>(), y.as<T>());
+  });
 }
 
 void SimtBackend::avg_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Output& dx) {
   const PoolSizes z = pool_sizes(pool2d_sizes("avgPool2d", p, dx.shape));
-  launch(independent(dx.elements()), stream(), avg_pool2d_backward_input_kernel, z, dy.as<float>(), dx.as<float>());
+  dispatch_map(dx.dtype, [&]<class T>() {
+    launch(independent(dx.elements()), stream(), avg_pool2d_backward_input_kernel<T>, z, dy.as<T>(), dx.as<T>());
+  });
 }
 
 }  // namespace igcnet::simt

@@ -56,19 +56,20 @@ __device__ float sum_of_slices(float* shared, const Place& at, float value) {
   return sum;
 }
 
-__global__ void batch_norm2d_statistics_kernel(Chunks chunks, const float* x, Moments moments) {
+template <class T>
+__global__ void batch_norm2d_statistics_kernel(Chunks chunks, const T* x, Moments moments) {
   float* shared = dynamic_shared<float>();
   const Place at = place_of(chunks);
   const bool inside = at.c < chunks.C;
   float sum = 0, squares = 0;
   if (inside) {
-    for (int64_t row = at.first; row < at.end; row += kSlices) sum += x[row * chunks.C + at.c];
+    for (int64_t row = at.first; row < at.end; row += kSlices) sum += read(x + row * chunks.C + at.c);
   }
   const float count = static_cast<float>(at.end - (at.first - at.slice));
   const float mean = sum_of_slices(shared, at, sum) / count;
   if (inside) {
     for (int64_t row = at.first; row < at.end; row += kSlices) {
-      const float distance = x[row * chunks.C + at.c] - mean;
+      const float distance = read(x + row * chunks.C + at.c) - mean;
       squares += distance * distance;
     }
   }
@@ -81,7 +82,8 @@ __global__ void batch_norm2d_statistics_kernel(Chunks chunks, const float* x, Mo
 }
 
 // partial[chunk] = [dgamma, dbeta], [2][C].
-__global__ void batch_norm2d_backward_weight_kernel(Chunks chunks, const float* dy, const float* x, NormView norm,
+template <class T>
+__global__ void batch_norm2d_backward_weight_kernel(Chunks chunks, const T* dy, const T* x, NormView norm,
                                                     float* partial) {
   float* shared = dynamic_shared<float>();
   const Place at = place_of(chunks);
@@ -89,8 +91,8 @@ __global__ void batch_norm2d_backward_weight_kernel(Chunks chunks, const float* 
   float gamma_sum = 0, beta_sum = 0;
   if (inside) {
     for (int64_t row = at.first; row < at.end; row += kSlices) {
-      const float value = x[row * chunks.C + at.c];
-      const float dv = behind_relu(norm, dy[row * chunks.C + at.c], value, at.c);
+      const float value = read(x + row * chunks.C + at.c);
+      const float dv = behind_relu(norm, read(dy + row * chunks.C + at.c), value, at.c);
       gamma_sum += dv * standardised(norm, value, at.c);
       beta_sum += dv;
     }
@@ -134,8 +136,9 @@ struct NormApply {
   __device__ float operator()(float x, int64_t i) const { return applied(norm, x, remainder_of(i, C)); }
 };
 
+template <class T>
 struct NormBackwardInput {
-  NormGradientView gradient;
+  NormGradientView<T> gradient;
   int C;
   __device__ float operator()(float dy, int64_t i) const { return through_norm(gradient, dy, i, remainder_of(i, C)); }
 };
@@ -146,7 +149,9 @@ void SimtBackend::batch_norm2d_statistics(const Input& x, const BatchStatistics&
   const int64_t C = statistics.mean.elements();
   const Chunks chunks = chunks_of(x, C);
   const Moments moments = moments_of(partial_.floats(moments_floats(chunks.count, C)), chunks.count);
-  launch(over(chunks, 1), stream(), batch_norm2d_statistics_kernel, chunks, x.as<float>(), moments);
+  dispatch_map(x.dtype, [&]<class T>() {
+    launch(over(chunks, 1), stream(), batch_norm2d_statistics_kernel<T>, chunks, x.as<T>(), moments);
+  });
   merge_moments(stream(), moments, chunks.count, C, statistics.mean.as<float>(), statistics.var.as<float>());
 }
 
@@ -170,7 +175,7 @@ void SimtBackend::batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& 
 
 void SimtBackend::batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y) {
   const NormApply apply = {view_of(&norm), static_cast<int>(norm.mean.elements())};
-  launch(by_four(y.elements()), stream(), map_kernel<NormApply>, y.elements(), x.as<float>(), y.as<float>(), apply);
+  map(stream(), x, y, apply);
 }
 
 void SimtBackend::batch_norm2d_backward_weight(const Input& dy, const Input& x, const Norm& norm,
@@ -178,15 +183,18 @@ void SimtBackend::batch_norm2d_backward_weight(const Input& dy, const Input& x, 
   const int64_t C = norm.mean.elements();
   const Chunks chunks = chunks_of(x, C);
   float* partial = partial_.floats(static_cast<size_t>(chunks.count * 2 * C));
-  launch(over(chunks, 1), stream(), batch_norm2d_backward_weight_kernel, chunks, dy.as<float>(), x.as<float>(),
-         view_of(&norm), partial);
+  dispatch_map(x.dtype, [&]<class T>() {
+    launch(over(chunks, 1), stream(), batch_norm2d_backward_weight_kernel<T>, chunks, dy.as<T>(), x.as<T>(),
+           view_of(&norm), partial);
+  });
   sum_partials(stream(), partial, chunks.count, 2 * C, {gradients.dgamma.as<float>(), C, gradients.dbeta.as<float>()});
 }
 
 void SimtBackend::batch_norm2d_backward_input(const Input& dy, const NormGradient& gradient, const Output& dx) {
-  const NormBackwardInput backward = {view_of(&gradient), static_cast<int>(gradient.norm.mean.elements())};
-  launch(by_four(dx.elements()), stream(), map_kernel<NormBackwardInput>, dx.elements(), dy.as<float>(), dx.as<float>(),
-         backward);
+  const int C = static_cast<int>(gradient.norm.mean.elements());
+  dispatch_map(dx.dtype, [&]<class T>() {
+    map(stream(), dy, dx, NormBackwardInput<T>{gradient_view_of<T>(&gradient), C});
+  });
 }
 
 }  // namespace igcnet::simt

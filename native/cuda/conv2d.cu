@@ -29,7 +29,8 @@ Sizes sizes_of(const Conv2dSizes& z) {
       narrow(z.P), narrow(z.Q), narrow(z.stride), narrow(z.padding), narrow(z.C / z.G), narrow(z.K / z.G)};
 }
 
-__global__ void conv2d_forward_kernel(Sizes z, const float* x, const float* w, float* y) {
+template <class T>
+__global__ void conv2d_forward_kernel(Sizes z, const T* x, const float* w, T* y) {
   const int64_t i = global_thread();
   if (i >= z.N * z.P * z.Q * z.K) return;
   const int k = remainder_of(i, z.K);
@@ -44,16 +45,17 @@ __global__ void conv2d_forward_kernel(Sizes z, const float* x, const float* w, f
     for (int s = 0; s < z.S; ++s) {
       const int64_t at = static_cast<int64_t>(q) * z.stride + s - z.padding;
       if (at < 0 || at >= z.W) continue;
-      const float* x_pixel = x + ((n * z.H + h) * z.W + at) * z.C + first_c;
+      const T* x_pixel = x + ((n * z.H + h) * z.W + at) * z.C + first_c;
       const float* w_tap = w + ((static_cast<int64_t>(k) * z.R + r) * z.S + s) * z.in_group;
-      for (int c = 0; c < z.in_group; ++c) sum += __ldg(x_pixel + c) * __ldg(w_tap + c);
+      for (int c = 0; c < z.in_group; ++c) sum += read(x_pixel + c) * __ldg(w_tap + c);
     }
   }
-  y[i] = sum;
+  write(y + i, sum);
 }
 
 // x[h] meets the weight row r at the output row p with p * stride + r - padding = h.
-__global__ void conv2d_backward_input_kernel(Sizes z, const float* dy, const float* w, float* dx) {
+template <class T>
+__global__ void conv2d_backward_input_kernel(Sizes z, const T* dy, const float* w, T* dx) {
   const int64_t i = global_thread();
   if (i >= z.N * z.H * z.W * z.C) return;
   const int c = remainder_of(i, z.C);
@@ -68,19 +70,19 @@ __global__ void conv2d_backward_input_kernel(Sizes z, const float* dy, const flo
     for (int s = 0; s < z.S; ++s) {
       const int64_t right = static_cast<int64_t>(at) + z.padding - s, q = right / z.stride;
       if (right < 0 || q * z.stride != right || q >= z.Q) continue;
-      const float* dy_pixel = dy + ((n * z.P + p) * z.Q + q) * z.K + g * z.out_group;
+      const T* dy_pixel = dy + ((n * z.P + p) * z.Q + q) * z.K + g * z.out_group;
       for (int k = 0; k < z.out_group; ++k) {
         const int64_t row = static_cast<int64_t>(g) * z.out_group + k;
-        sum += __ldg(dy_pixel + k) * __ldg(w + ((row * z.R + r) * z.S + s) * z.in_group + c_in_group);
+        sum += read(dy_pixel + k) * __ldg(w + ((row * z.R + r) * z.S + s) * z.in_group + c_in_group);
       }
     }
   }
-  dx[i] = sum;
+  write(dx + i, sum);
 }
 
 // partial[chunk][k, r, s, c]: the sum over the chunk's output rows (n, p).
-__global__ void conv2d_backward_weight_kernel(Sizes z, int64_t chunks, const float* dy, const float* x,
-                                              float* partial) {
+template <class T>
+__global__ void conv2d_backward_weight_kernel(Sizes z, int64_t chunks, const T* dy, const T* x, float* partial) {
   const int64_t i = global_thread(), taps = static_cast<int64_t>(z.R) * z.S;
   const int64_t elements = z.K * taps * z.in_group;
   if (i >= elements * chunks) return;
@@ -93,11 +95,11 @@ __global__ void conv2d_backward_weight_kernel(Sizes z, int64_t chunks, const flo
   for (int64_t row = chunk * rows / chunks; row < end; ++row) {
     const int64_t n = row / z.P, h = (row - n * z.P) * z.stride + r - z.padding;
     if (h < 0 || h >= z.H) continue;
-    const float* x_row = x + (n * z.H + h) * z.W * z.C + channel;
-    const float* dy_row = dy + row * z.Q * z.K + k;
+    const T* x_row = x + (n * z.H + h) * z.W * z.C + channel;
+    const T* dy_row = dy + row * z.Q * z.K + k;
     for (int64_t q = 0; q < z.Q; ++q) {
       const int64_t at = q * z.stride + s - z.padding;
-      if (at >= 0 && at < z.W) sum += __ldg(dy_row + q * z.K) * __ldg(x_row + at * z.C);
+      if (at >= 0 && at < z.W) sum += read(dy_row + q * z.K) * read(x_row + at * z.C);
     }
   }
   partial[i] = sum;
@@ -107,13 +109,17 @@ __global__ void conv2d_backward_weight_kernel(Sizes z, int64_t chunks, const flo
 
 void SimtBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) {
   const Sizes z = sizes_of(conv2d_sizes("conv2d", p, x.shape, w.shape));
-  launch(independent(y.elements()), stream(), conv2d_forward_kernel, z, x.as<float>(), w.as<float>(), y.as<float>());
+  dispatch_map(y.dtype, [&]<class T>() {
+    launch(independent(y.elements()), stream(), conv2d_forward_kernel<T>, z, x.as<T>(), w.as<float>(), y.as<T>());
+  });
 }
 
 void SimtBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {
   const Sizes z = sizes_of(conv2d_sizes("conv2d", p, dx.shape, w.shape));
-  launch(independent(dx.elements()), stream(), conv2d_backward_input_kernel, z, dy.as<float>(), w.as<float>(),
-         dx.as<float>());
+  dispatch_map(dx.dtype, [&]<class T>() {
+    launch(independent(dx.elements()), stream(), conv2d_backward_input_kernel<T>, z, dy.as<T>(), w.as<float>(),
+           dx.as<T>());
+  });
 }
 
 void SimtBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) {
@@ -121,8 +127,10 @@ void SimtBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy,
   const int64_t elements = dw.elements(), rows = z.N * z.P;
   const int64_t chunks = std::min({kMaxChunks, rows, std::max<int64_t>(1, kMaxPartialElements / elements)});
   float* partial = partial_.floats(static_cast<size_t>(chunks * elements));
-  launch(independent(chunks * elements), stream(), conv2d_backward_weight_kernel, z, chunks, dy.as<float>(),
-         x.as<float>(), partial);
+  dispatch_map(x.dtype, [&]<class T>() {
+    launch(independent(chunks * elements), stream(), conv2d_backward_weight_kernel<T>, z, chunks, dy.as<T>(),
+           x.as<T>(), partial);
+  });
   sum_partials(stream(), partial, chunks, elements, {dw.as<float>(), elements});
 }
 

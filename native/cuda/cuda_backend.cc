@@ -19,7 +19,7 @@ bool tf32_asked_for() {
 }
 
 // The libraries' interfaces take pointers without const for what they only read.
-float* unconst(const Input& x) { return const_cast<float*>(x.as<float>()); }
+void* unconst(const Input& x) { return const_cast<void*>(x.data); }
 
 void check_blas(const CublasFunctions& cublas, const char* expression, cublasStatus_t status) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -44,25 +44,35 @@ CudaBackend::~CudaBackend() {
   if (blas_ != nullptr) cublas_.cublasDestroy_v2(blas_);
 }
 
+Input CudaBackend::weights_beside(const Input& map, const Input& w) {
+  if (w.dtype == map.dtype) return w;
+  const Output rounded = weights_.tensor(w.shape, map.dtype);
+  cast(w, rounded);
+  return rounded;
+}
+
 void CudaBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, w.shape);
-  const bool done =
-      sizes.N > 0 && convolutions_.run(ConvDirection::kForward, sizes, unconst(x), unconst(w), y.as<float>());
+  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kForward, sizes, x.dtype, unconst(x),
+                                                     unconst(weights_beside(x, w)), y.data);
   if (!done) SimtBackend::conv2d_forward(p, x, w, y);
 }
 
 void CudaBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, dx.shape, w.shape);
-  const bool done =
-      sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardInput, sizes, dx.as<float>(), unconst(w), unconst(dy));
+  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardInput, sizes, dy.dtype, dx.data,
+                                                     unconst(weights_beside(dy, w)), unconst(dy));
   if (!done) SimtBackend::conv2d_backward_input(p, dy, w, dx);
 }
 
 void CudaBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, dw.shape);
-  const bool done =
-      sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardWeight, sizes, unconst(x), dw.as<float>(), unconst(dy));
-  if (!done) SimtBackend::conv2d_backward_weight(p, dy, x, dw);
+  const bool same = dw.dtype == x.dtype;
+  const Output made = same ? dw : weights_.tensor(dw.shape, x.dtype);
+  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardWeight, sizes, x.dtype, unconst(x),
+                                                     made.data, unconst(dy));
+  if (!done) return SimtBackend::conv2d_backward_weight(p, dy, x, dw);
+  if (!same) cast(made, dw);
 }
 
 bool CudaBackend::product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a,

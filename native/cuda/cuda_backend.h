@@ -32,9 +32,13 @@ class CudaBackend final : public simt::SimtBackend {
   bool product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_rows,
                const float* b, int64_t b_rows, float* c);
 
+  // The weights in the dtype of a map, for cuDNN.
+  Input weights_beside(const Input& map, const Input& w);
+
   std::string name_;
   const CublasFunctions& cublas_;
   cublasHandle_t blas_ = nullptr;
+  simt::Scratch weights_{platform()};
   CudnnConvolutions convolutions_;
 };
 

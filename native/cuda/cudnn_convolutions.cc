@@ -58,24 +58,28 @@ bool CudnnConvolutions::succeeded(const char* expression, cudnnStatus_t status) 
     if (!succeeded(#call, cudnn_.call)) return false; \
   } while (false)
 
-bool CudnnConvolutions::describe(const Conv2dSizes& z, Plan& plan) const {
+bool CudnnConvolutions::describe(const Conv2dSizes& z, DType dtype, Plan& plan) const {
   for (const int64_t size : {z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.P, z.Q, z.stride, z.padding}) {
     if (size > std::numeric_limits<int>::max()) return false;
   }
   const auto narrow = [](int64_t size) { return static_cast<int>(size); };
   const int N = narrow(z.N), C = narrow(z.C), K = narrow(z.K), pad = narrow(z.padding), stride = narrow(z.stride);
+  const cudnnDataType_t type = dtype == DType::kBF16  ? CUDNN_DATA_BFLOAT16
+                               : dtype == DType::kF16 ? CUDNN_DATA_HALF
+                                                      : CUDNN_DATA_FLOAT;
   IGCNET_TRY(cudnnCreateTensorDescriptor(&plan.x));
   IGCNET_TRY(cudnnCreateTensorDescriptor(&plan.y));
   IGCNET_TRY(cudnnCreateFilterDescriptor(&plan.w));
   IGCNET_TRY(cudnnCreateConvolutionDescriptor(&plan.convolution));
-  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.x, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, N, C, narrow(z.H), narrow(z.W)));
-  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.y, CUDNN_TENSOR_NHWC, CUDNN_DATA_FLOAT, N, K, narrow(z.P), narrow(z.Q)));
-  IGCNET_TRY(cudnnSetFilter4dDescriptor(plan.w, CUDNN_DATA_FLOAT, CUDNN_TENSOR_NHWC, K, narrow(z.C / z.G), narrow(z.R),
+  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.x, CUDNN_TENSOR_NHWC, type, N, C, narrow(z.H), narrow(z.W)));
+  IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.y, CUDNN_TENSOR_NHWC, type, N, K, narrow(z.P), narrow(z.Q)));
+  IGCNET_TRY(cudnnSetFilter4dDescriptor(plan.w, type, CUDNN_TENSOR_NHWC, K, narrow(z.C / z.G), narrow(z.R),
                                         narrow(z.S)));
   IGCNET_TRY(cudnnSetConvolution2dDescriptor(plan.convolution, pad, pad, stride, stride, 1, 1, CUDNN_CROSS_CORRELATION,
                                              CUDNN_DATA_FLOAT));
   IGCNET_TRY(cudnnSetConvolutionGroupCount(plan.convolution, narrow(z.G)));
-  IGCNET_TRY(cudnnSetConvolutionMathType(plan.convolution, tf32_ ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
+  const bool tensor_cores = tf32_ || is_half(dtype);
+  IGCNET_TRY(cudnnSetConvolutionMathType(plan.convolution, tensor_cores ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
   return true;
 }
 
@@ -118,20 +122,20 @@ bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
   return take_first(found, count, plan.algorithm, plan.workspace);
 }
 
-CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z) {
-  const Key key = {
-      static_cast<int64_t>(direction), z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.P, z.Q, z.stride, z.padding};
+CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z, DType dtype) {
+  const Key key = {static_cast<int64_t>(direction), static_cast<int64_t>(dtype), z.N, z.H, z.W, z.C, z.K, z.R, z.S,
+                   z.G, z.P, z.Q, z.stride, z.padding};
   std::unique_ptr<Plan>& plan = plans_[key];
   if (plan == nullptr) {
     auto made = std::make_unique<Plan>(cudnn_);
-    made->refused = !describe(z, *made) || !choose(direction, *made);
+    made->refused = !describe(z, dtype, *made) || !choose(direction, *made);
     plan = std::move(made);
   }
   return *plan;
 }
 
-bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, float* x, float* w, float* y) {
-  Plan& plan = plan_for(direction, sizes);
+bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, DType dtype, void* x, void* w, void* y) {
+  Plan& plan = plan_for(direction, sizes, dtype);
   if (plan.refused) return false;
   const float one = 1, zero = 0;
   void* const memory = workspace_.floats((plan.workspace + sizeof(float) - 1) / sizeof(float));

@@ -1,4 +1,5 @@
-// Grouped and dense convolutions through cuDNN (cudnnSetConvolutionGroupCount), NHWC, f32. What cuDNN chose for a shape
+// Grouped and dense convolutions through cuDNN (cudnnSetConvolutionGroupCount), NHWC, in f32, or in bf16 or f16 with
+// sums in f32. What cuDNN chose for a shape
 // and direction, also that it refused, is kept by a plain key. Only algorithms that repeat their bits are taken.
 // Checked on a GPU by test/kernels/conv2d.test.ts; compiled everywhere.
 #pragma once
@@ -22,15 +23,16 @@ class CudnnConvolutions {
   CudnnConvolutions(const CudnnConvolutions&) = delete;
   CudnnConvolutions& operator=(const CudnnConvolutions&) = delete;
 
-  // Writes the one of x, w, y that the direction makes from the other two; false: cuDNN refuses the shape.
-  bool run(ConvDirection direction, const Conv2dSizes& sizes, float* x, float* w, float* y);
+  // Writes the one of x, w, y, all of one dtype, that the direction makes from the other two; false: cuDNN refuses the
+  // shape.
+  bool run(ConvDirection direction, const Conv2dSizes& sizes, DType dtype, void* x, void* w, void* y);
 
  private:
   struct Plan;
-  using Key = std::array<int64_t, 13>;
+  using Key = std::array<int64_t, 14>;
 
-  Plan& plan_for(ConvDirection direction, const Conv2dSizes& sizes);
-  bool describe(const Conv2dSizes& sizes, Plan& plan) const;
+  Plan& plan_for(ConvDirection direction, const Conv2dSizes& sizes, DType dtype);
+  bool describe(const Conv2dSizes& sizes, DType dtype, Plan& plan) const;
   bool choose(ConvDirection direction, Plan& plan) const;
   bool succeeded(const char* expression, cudnnStatus_t status) const;
 

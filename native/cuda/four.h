@@ -1,8 +1,10 @@
-// Kernels that go through arrays element by element: a thread takes four neighbours, in 16-byte accesses, and the last
-// up to three elements are taken one by one. Every tensor begins at a multiple of 16 bytes (core/allocator.h).
+// Kernels that go through arrays element by element: a thread takes four neighbours at once, and the last up to three
+// elements are taken one by one. Every tensor begins at a multiple of 16 bytes (core/allocator.h).
 // Checked in test/kernels/elementwise.test.ts for every length around the width.
 #pragma once
 
+#include "core/tensor.h"
+#include "cuda/map_value.h"
 #include "cuda/simt.h"
 
 namespace igcnet::simt {
@@ -17,29 +19,48 @@ __device__ inline int remainder_of(int64_t i, int C) {
   return static_cast<int>(i % C);
 }
 
-// y[i] = f(x[i], i)
-template <class F>
-__global__ void map_kernel(int64_t n, const float* x, float* y, F f) {
+// y[i] = f(x[i], i), computed in f32
+template <class T, class F>
+__global__ void map_kernel(int64_t n, const T* x, T* y, F f) {
   const int64_t i = 4 * global_thread();
   if (i + 4 <= n) {
-    const float4 v = *reinterpret_cast<const float4*>(x + i);
-    *reinterpret_cast<float4*>(y + i) = make_float4(f(v.x, i), f(v.y, i + 1), f(v.z, i + 2), f(v.w, i + 3));
+    const auto v = read_neighbours<4>(x + i);
+    Neighbours<4, T> made;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) made.at[k] = stored_as<T>(f(value_of(v.at[k]), i + k));
+    write_neighbours(y + i, made);
   } else {
-    for (int64_t j = i; j < n; ++j) y[j] = f(x[j], j);
+    for (int64_t j = i; j < n; ++j) write(y + j, f(read(x + j), j));
   }
 }
 
 // y[i] = f(a[i], b[i], i)
-template <class F>
-__global__ void map2_kernel(int64_t n, const float* a, const float* b, float* y, F f) {
+template <class T, class F>
+__global__ void map2_kernel(int64_t n, const T* a, const T* b, T* y, F f) {
   const int64_t i = 4 * global_thread();
   if (i + 4 <= n) {
-    const float4 u = *reinterpret_cast<const float4*>(a + i), v = *reinterpret_cast<const float4*>(b + i);
-    *reinterpret_cast<float4*>(y + i) =
-        make_float4(f(u.x, v.x, i), f(u.y, v.y, i + 1), f(u.z, v.z, i + 2), f(u.w, v.w, i + 3));
+    const auto u = read_neighbours<4>(a + i), v = read_neighbours<4>(b + i);
+    Neighbours<4, T> made;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) made.at[k] = stored_as<T>(f(value_of(u.at[k]), value_of(v.at[k]), i + k));
+    write_neighbours(y + i, made);
   } else {
-    for (int64_t j = i; j < n; ++j) y[j] = f(a[j], b[j], j);
+    for (int64_t j = i; j < n; ++j) write(y + j, f(read(a + j), read(b + j), j));
   }
+}
+
+// The same over tensors of maps, of one dtype.
+template <class F>
+void map(Stream stream, const Input& x, const Output& y, F f) {
+  dispatch_map(y.dtype, [&]<class T>() {
+    launch(by_four(y.elements()), stream, map_kernel<T, F>, y.elements(), x.as<T>(), y.as<T>(), f);
+  });
+}
+template <class F>
+void map2(Stream stream, const Input& a, const Input& b, const Output& y, F f) {
+  dispatch_map(y.dtype, [&]<class T>() {
+    launch(by_four(y.elements()), stream, map2_kernel<T, F>, y.elements(), a.as<T>(), b.as<T>(), y.as<T>(), f);
+  });
 }
 
 }  // namespace igcnet::simt

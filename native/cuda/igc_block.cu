@@ -8,16 +8,19 @@
 namespace igcnet::simt {
 namespace {
 
+template <class T>
 struct Forward {
   IgcPlan plan;
-  const float *x, *primary, *mix;
+  const T* x;
+  const float *primary, *mix;
   NormView x_norm;
-  float* y;
+  T* y;
   Moments moments;  // counts null: not wanted
 };
 
 // Mean of the tile's pixels and their squared distances to it, a channel a thread.
-__device__ void tile_moments(const Forward& f, const TilePlace& at, int64_t tile, const float* out) {
+template <class T>
+__device__ void tile_moments(const Forward<T>& f, const TilePlace& at, int64_t tile, const float* out) {
   const int K = f.plan.forward.K;
   const float count = static_cast<float>(at.rows * at.columns);
   for (int k = static_cast<int>(threadIdx.x); k < K; k += static_cast<int>(blockDim.x)) {
@@ -38,8 +41,8 @@ __device__ void tile_moments(const Forward& f, const TilePlace& at, int64_t tile
   if (threadIdx.x == 0) f.moments.counts[tile] = count;
 }
 
-template <int V, bool kSliding>
-__global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward f) {
+template <class T, int V, bool kSliding>
+__global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward<T> f) {
   const TileConv& t = f.plan.forward;
   float* z = dynamic_shared<float>();
   float* in = z + t.out_floats(t.K);
@@ -56,9 +59,13 @@ __global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward f) {
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
     const int pixel = i / t.K, k = i - pixel * t.K, row = pixel / kRun, column = pixel % kRun;
     if (column >= at.columns) continue;
-    f.y[((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k] = out[pixel * (t.K + 1) + k];
+    const T stored = stored_as<T>(out[pixel * (t.K + 1) + k]);
+    f.y[((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k] = stored;
+    if constexpr (!std::is_same_v<T, float>) out[pixel * (t.K + 1) + k] = value_of(stored);  // the moments are those of y
   }
-  if (f.moments.counts != nullptr) tile_moments(f, at, tile, out);
+  if (f.moments.counts == nullptr) return;
+  if constexpr (!std::is_same_v<T, float>) __syncthreads();
+  tile_moments(f, at, tile, out);
 }
 
 }  // namespace
@@ -76,9 +83,12 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
                                             packed_.floats(packed_floats(plan)));
   Moments moments;
   if (y_statistics != nullptr) moments = moments_of(partial_.floats(moments_floats(tiles, z.K)), tiles);
-  const Forward forward = {plan, x.as<float>(), packed.primary, packed.mix, view_of(x_norm), y.as<float>(), moments};
-  with_vector(plan, [&]<int V, bool kSliding>() {
-    launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<V, kSliding>, forward);
+  dispatch_map(x.dtype, [&]<class T>() {
+    const Forward<T> forward = {plan,       x.as<T>(), packed.primary, packed.mix, view_of(x_norm),
+                                y.as<T>(), moments};
+    with_vector(plan, [&]<int V, bool kSliding>() {
+      launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<T, V, kSliding>, forward);
+    });
   });
   if (y_statistics == nullptr) return;
   merge_moments(stream(), moments, tiles, z.K, y_statistics->mean.as<float>(), y_statistics->var.as<float>());

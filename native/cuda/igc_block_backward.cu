@@ -17,27 +17,31 @@ namespace {
 constexpr int64_t kMaxRows = 256;                   // of partial sums of the weights, so of blocks
 constexpr int64_t kMaxPartials = int64_t{8} << 20;  // floats
 
+template <class T>
 struct BackwardWeight {
   IgcPlan plan;
-  const float *dy, *x, *primary, *mix_back;
-  NormGradientView dy_norm;
+  const T *dy, *x;
+  const float *primary, *mix_back;
+  NormGradientView<T> dy_norm;
   NormView x_norm;
   bool needs_primary, needs_secondary;
-  float* dz;       // null: not wanted
+  T* dz;           // null: not wanted
   float* partial;  // [blocks][primary_dw, secondary_dw]
   int64_t primary_count, secondary_count;
 };
 
 // dy behind its norm, 0 outside of the map.
-__device__ void load_gradient(const BackwardWeight& b, const TilePlace& at, float* out) {
+template <class T>
+__device__ void load_gradient(const BackwardWeight<T>& b, const TilePlace& at, float* out) {
   const TileConv& t = b.plan.forward;
   const int count = t.tile_h * kRun * t.K;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
     const int pixel = i / t.K, k = i - pixel * t.K, row = pixel / kRun, column = pixel % kRun;
     float value = 0;
     if (row < at.rows && column < at.columns) {
       const int64_t place = ((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k;
-      value = through_norm(b.dy_norm, b.dy[place], place, k);
+      value = through_norm(b.dy_norm, read(b.dy + place), place, k);
     }
     out[pixel * (t.K + 1) + k] = value;
   }
@@ -47,9 +51,9 @@ __device__ void add_partial(float* place, bool first, float value) { *place = fi
 
 // secondary_dw[m*L + to, from] += sum over pixels of dy[to*M + m] * z[from*M + m]. A task is four `to`, four `from`,
 // one m.
-__device__ void add_secondary(const BackwardWeight& b, const TilePlace& at, const float* dy, const float* z,
+__device__ void add_secondary(const IgcPlan& plan, const TilePlace& at, const float* dy, const float* z,
                               float* partial, bool first) {
-  const auto [L, M, padded_L] = b.plan.mixing;
+  const auto [L, M, padded_L] = plan.mixing;
   const int quads = padded_L / 4, stride = L * M + 1, tasks = quads * quads * M;
   for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
     const int from = task % quads * 4, to = task / quads % quads * 4, m = task / quads / quads;
@@ -86,10 +90,10 @@ __device__ void add_secondary(const BackwardWeight& b, const TilePlace& at, cons
 // primary_dw[k, r, s, c] += sum over pixels of dz[p, q, k] * x[p*stride + r, q*stride + s, c]. A task is V channels k,
 // V channels c, one row r of the kernel, and three taps s of it (kSliding) or one.
 template <int V, bool kSliding>
-__device__ void add_primary(const BackwardWeight& b, const TilePlace& at, const float* dz, const float* in,
+__device__ void add_primary(const IgcPlan& plan, const TilePlace& at, const float* dz, const float* in,
                             float* partial, bool first) {
   constexpr int kTaps = kSliding ? 3 : 1;
-  const TileConv& t = b.plan.forward;
+  const TileConv& t = plan.forward;
   const int units = t.K / V, c_vectors = t.in_group / V, tap_groups = t.R * t.S / kTaps;
   const int tasks = units * c_vectors * tap_groups;
   for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
@@ -132,8 +136,8 @@ __device__ void add_primary(const BackwardWeight& b, const TilePlace& at, const 
   }
 }
 
-template <int V, bool kSliding>
-__global__ void __launch_bounds__(kThreads) igc_backward_weight_kernel(BackwardWeight b) {
+template <class T, int V, bool kSliding>
+__global__ void __launch_bounds__(kThreads) igc_backward_weight_kernel(BackwardWeight<T> b) {
   const TileConv& t = b.plan.forward;
   float* dy = dynamic_shared<float>();
   float* z = dy + t.out_floats(t.K);  // and then dz
@@ -148,40 +152,43 @@ __global__ void __launch_bounds__(kThreads) igc_backward_weight_kernel(BackwardW
     if (b.needs_secondary) {
       conv_tile<V, kSliding>(t, in, b.primary, z);
       __syncthreads();
-      add_secondary(b, at, dy, z, partial + b.primary_count, first);
+      add_secondary(b.plan, at, dy, z, partial + b.primary_count, first);
       __syncthreads();
     }
     if (b.needs_primary || b.dz != nullptr) {
       mix_tile(b.plan.mixing, t.tile_h, b.mix_back, dy, z);
       __syncthreads();
-      if (b.needs_primary) add_primary<V, kSliding>(b, at, z, in, partial, first);
+      if (b.needs_primary) add_primary<V, kSliding>(b.plan, at, z, in, partial, first);
       const int count = b.dz == nullptr ? 0 : at.rows * kRun * t.K;
       for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
         const int pixel = i / t.K, k = i - pixel * t.K, row = pixel / kRun, column = pixel % kRun;
         if (column >= at.columns) continue;
-        b.dz[((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k] = z[pixel * (t.K + 1) + k];
+        write(b.dz + ((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k, z[pixel * (t.K + 1) + k]);
       }
     }
     __syncthreads();
   }
 }
 
+template <class T>
 struct BackwardInput {
   IgcPlan plan;
-  const float *dz, *x, *primary_back;
+  const T *dz, *x;
+  const float* primary_back;
   NormView x_norm;
-  float* dx;
+  T* dx;
   float* partial;  // [tiles][dgamma, dbeta]; null: not wanted
 };
 
 // What x's norm needs of the tile: sums of dx * (x - mean) * inv_std and of dx, a channel a thread.
-__device__ void tile_norm_sums(const BackwardInput& b, const TilePlace& at, int64_t tile, const float* out) {
+template <class T>
+__device__ void tile_norm_sums(const BackwardInput<T>& b, const TilePlace& at, int64_t tile, const float* out) {
   const TileConv& t = b.plan.back;
   for (int c = static_cast<int>(threadIdx.x); c < t.K; c += static_cast<int>(blockDim.x)) {
     float gamma_sum = 0, beta_sum = 0;
     for (int row = 0; row < at.rows; ++row) {
       for (int p = 0; p < at.columns; ++p) {
-        const float x = __ldg(b.x + ((at.n * t.P + at.row + row) * t.Q + at.column + p) * t.K + c);
+        const float x = read(b.x + ((at.n * t.P + at.row + row) * t.Q + at.column + p) * t.K + c);
         const float dv = out[(row * kRun + p) * (t.K + 1) + c];
         gamma_sum += dv * standardised(b.x_norm, x, c);
         beta_sum += dv;
@@ -193,8 +200,8 @@ __device__ void tile_norm_sums(const BackwardInput& b, const TilePlace& at, int6
 }
 
 // In the letters of TileConv the output [P, Q, K] is dx [H, W, C].
-template <int V, bool kSliding>
-__global__ void __launch_bounds__(kThreads) igc_backward_input_kernel(BackwardInput b) {
+template <class T, int V, bool kSliding>
+__global__ void __launch_bounds__(kThreads) igc_backward_input_kernel(BackwardInput<T> b) {
   const TileConv& t = b.plan.back;
   float* out = dynamic_shared<float>();
   float* in = out + t.out_floats(t.K);
@@ -210,8 +217,10 @@ __global__ void __launch_bounds__(kThreads) igc_backward_input_kernel(BackwardIn
     if (column >= at.columns) continue;
     const int64_t place = ((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + c;
     float& value = out[pixel * (t.K + 1) + c];
-    if (b.x_norm.relu) value = behind_relu(b.x_norm, value, b.x[place], c);
-    b.dx[place] = value;
+    if (b.x_norm.relu) value = behind_relu(b.x_norm, value, read(b.x + place), c);
+    const T stored = stored_as<T>(value);
+    b.dx[place] = stored;
+    value = value_of(stored);  // the sums are those of dx
   }
   if (b.partial == nullptr) return;
   __syncthreads();
@@ -242,26 +251,29 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
                                             packed_.floats(packed_floats(plan)));
   const int64_t weights = primary_weight.elements() + secondary_weight.elements();
   const int64_t blocks = std::min({plan.forward.tiles, kMaxRows, std::max<int64_t>(1, kMaxPartials / weights)});
-  const Output dz = dz_.tensor(dy.shape);
-  const BackwardWeight weight = {plan,
-                                 dy.as<float>(),
-                                 x.as<float>(),
-                                 packed.primary,
-                                 packed.mix_back,
-                                 view_of(dy_norm),
-                                 view_of(x_norm),
-                                 primary_dw.data != nullptr,
-                                 secondary_dw.data != nullptr,
-                                 dx.data == nullptr ? nullptr : dz.as<float>(),
-                                 partial_.floats(static_cast<size_t>(blocks * weights)),
-                                 primary_weight.elements(),
-                                 secondary_weight.elements()};
-  with_vector(plan, [&]<int V, bool kSliding>() {
-    launch(cooperative(blocks, kThreads, plan.backward_weight_bytes()), stream(),
-           igc_backward_weight_kernel<V, kSliding>, weight);
+  const Output dz = dz_.tensor(dy.shape, dy.dtype);
+  float* weight_partial = partial_.floats(static_cast<size_t>(blocks * weights));
+  dispatch_map(x.dtype, [&]<class T>() {
+    const BackwardWeight<T> weight = {plan,
+                                      dy.as<T>(),
+                                      x.as<T>(),
+                                      packed.primary,
+                                      packed.mix_back,
+                                      gradient_view_of<T>(dy_norm),
+                                      view_of(x_norm),
+                                      primary_dw.data != nullptr,
+                                      secondary_dw.data != nullptr,
+                                      dx.data == nullptr ? nullptr : dz.as<T>(),
+                                      weight_partial,
+                                      primary_weight.elements(),
+                                      secondary_weight.elements()};
+    with_vector(plan, [&]<int V, bool kSliding>() {
+      launch(cooperative(blocks, kThreads, plan.backward_weight_bytes()), stream(),
+             igc_backward_weight_kernel<T, V, kSliding>, weight);
+    });
   });
   if (primary_dw.data != nullptr || secondary_dw.data != nullptr) {
-    sum_partials(stream(), weight.partial, blocks, weights,
+    sum_partials(stream(), weight_partial, blocks, weights,
                  {primary_dw.as<float>(), primary_weight.elements(), secondary_dw.as<float>()});
   }
   if (dx.data == nullptr) return;
@@ -269,19 +281,20 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
   if (p.stride != 1) {
     conv2d_backward_input({p.stride, p.padding, p.primary_partitions}, dz, primary_weight, dx);
     if (x_norm != nullptr && x_norm->relu) {
-      launch(by_four(dx.elements()), stream(), map2_kernel<ReluMask>, dx.elements(), dx.as<float>(), x.as<float>(),
-             dx.as<float>(), ReluMask{view_of(x_norm), plan.forward.C});
+      map2(stream(), dx, x, dx, ReluMask{view_of(x_norm), plan.forward.C});
     }
     if (sums) batch_norm2d_backward_weight(dx, x, *x_norm, *x_norm_gradients);
     return;
   }
   const int64_t tiles = plan.back.tiles, C = sizes.C;
   float* partial = sums ? partial_.floats(static_cast<size_t>(tiles * 2 * C)) : nullptr;
-  const BackwardInput input = {plan,           dz.as<float>(), x.as<float>(), packed.primary_back, view_of(x_norm),
-                               dx.as<float>(), partial};
-  with_vector(plan, [&]<int V, bool kSliding>() {
-    launch(cooperative(tiles, kThreads, plan.backward_input_bytes()), stream(), igc_backward_input_kernel<V, kSliding>,
-           input);
+  dispatch_map(x.dtype, [&]<class T>() {
+    const BackwardInput<T> input = {plan,      dz.as<T>(), x.as<T>(), packed.primary_back, view_of(x_norm),
+                                    dx.as<T>(), partial};
+    with_vector(plan, [&]<int V, bool kSliding>() {
+      launch(cooperative(tiles, kThreads, plan.backward_input_bytes()), stream(),
+             igc_backward_input_kernel<T, V, kSliding>, input);
+    });
   });
   if (!sums) return;
   sum_partials(stream(), partial, tiles, 2 * C,

@@ -8,7 +8,7 @@
 //   primary_back [R, S, M, C]     the same turned around, for the gradient of the input at stride 1
 //   mix          [L, M, Lp]       ws[m*L + l', l] at (l, m, l'); Lp is L rounded up to 4, the rest is 0
 //   mix_back     [L, M, Lp]       the same number at (l', m, l)
-// K = L*M. V channels of one group are a thread's vector: 4, 2 or 1, what divides C/L and M.
+// Maps are f32, bf16 or f16 in global memory, f32 in shared memory. K = L*M. V channels of one group are a thread's vector: 4, 2 or 1, what divides C/L and M.
 #pragma once
 
 #include "core/igc_block.h"
@@ -56,16 +56,18 @@ __device__ inline TilePlace tile_place(const TileConv& t, int64_t tile) {
 }
 
 // in <- source, normalised; V divides C.
-template <int V>
-__device__ void load_input_vectors(const TileConv& t, const TilePlace& at, const float* source, const NormView& norm,
+template <int V, class T>
+__device__ void load_input_vectors(const TileConv& t, const TilePlace& at, const T* source, const NormView& norm,
                                    float* in) {
   const int vectors = t.C / V, count = t.in_h * t.in_w * vectors;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
     const int pixel = i / vectors, c = (i - pixel * vectors) * V, line = pixel / t.in_w;
     const int h = at.row * t.stride - t.top + line, w = at.column * t.stride - t.left + pixel - line * t.in_w;
     Lanes<V> values{};
     if (h >= 0 && h < t.H && w >= 0 && w < t.W) {
-      values = load<V>(source + ((at.n * t.H + h) * t.W + w) * t.C + c);
+      const auto stored = read_neighbours<V>(source + ((at.n * t.H + h) * t.W + w) * t.C + c);
+      for (int v = 0; v < V; ++v) values.at[v] = value_of(stored.at[v]);
       if (norm.present()) {
         for (int v = 0; v < V; ++v) values.at[v] = applied(norm, values.at[v], c + v);
       }
@@ -73,8 +75,8 @@ __device__ void load_input_vectors(const TileConv& t, const TilePlace& at, const
     *reinterpret_cast<Lanes<V>*>(in + pixel * t.C + c) = values;
   }
 }
-__device__ inline void load_input(const TileConv& t, const TilePlace& at, const float* source, const NormView& norm,
-                                  float* in) {
+template <class T>
+__device__ void load_input(const TileConv& t, const TilePlace& at, const T* source, const NormView& norm, float* in) {
   if (t.C % 4 == 0) {
     load_input_vectors<4>(t, at, source, norm, in);
   } else {

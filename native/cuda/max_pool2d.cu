@@ -7,14 +7,15 @@ namespace igcnet::simt {
 namespace {
 
 // The place in x of the winner of window (p, q) in channel c of image n.
-__device__ int64_t winner(const PoolSizes& z, const float* x, int64_t n, int p, int q, int c) {
+template <class T>
+__device__ int64_t winner(const PoolSizes& z, const T* x, int64_t n, int p, int q, int c) {
   const Range rows = cells_of(z, p, z.H), columns = cells_of(z, q, z.W);
   int64_t best = ((n * z.H + rows.first) * z.W + columns.first) * z.C + c;
-  float record = x[best];
+  float record = read(x + best);
   for (int64_t h = rows.first; h < rows.end; ++h) {
     for (int64_t w = columns.first; w < columns.end; ++w) {
       const int64_t place = ((n * z.H + h) * z.W + w) * z.C + c;
-      const float value = x[place];
+      const float value = read(x + place);
       if (value > record || (value != value && record == record)) {
         best = place;
         record = value;
@@ -24,14 +25,16 @@ __device__ int64_t winner(const PoolSizes& z, const float* x, int64_t n, int p, 
   return best;
 }
 
-__global__ void max_pool2d_forward_kernel(PoolSizes z, const float* x, float* y) {
+template <class T>
+__global__ void max_pool2d_forward_kernel(PoolSizes z, const T* x, T* y) {
   const int64_t i = global_thread();
   if (i >= z.N * z.P * z.Q * z.C) return;
   const MapPlace at = map_place(i, z.P, z.Q, z.C);
   y[i] = x[winner(z, x, at.n, at.row, at.column, at.c)];
 }
 
-__global__ void max_pool2d_backward_input_kernel(PoolSizes z, const float* dy, const float* x, float* dx) {
+template <class T>
+__global__ void max_pool2d_backward_input_kernel(PoolSizes z, const T* dy, const T* x, T* dx) {
   const int64_t i = global_thread();
   if (i >= z.N * z.H * z.W * z.C) return;
   const MapPlace at = map_place(i, z.H, z.W, z.C);
@@ -39,23 +42,27 @@ __global__ void max_pool2d_backward_input_kernel(PoolSizes z, const float* dy, c
   float sum = 0;
   for (int p = rows.first; p < rows.end; ++p) {
     for (int q = columns.first; q < columns.end; ++q) {
-      if (winner(z, x, at.n, p, q, at.c) == i) sum += dy[((at.n * z.P + p) * z.Q + q) * z.C + at.c];
+      if (winner(z, x, at.n, p, q, at.c) == i) sum += read(dy + ((at.n * z.P + p) * z.Q + q) * z.C + at.c);
     }
   }
-  dx[i] = sum;
+  write(dx + i, sum);
 }
 
 }  // namespace
 
 void SimtBackend::max_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) {
   const PoolSizes z = pool_sizes(pool2d_sizes("maxPool2d", p, x.shape));
-  launch(independent(y.elements()), stream(), max_pool2d_forward_kernel, z, x.as<float>(), y.as<float>());
+  dispatch_map(y.dtype, [&]<class T>() {
+    launch(independent(y.elements()), stream(), max_pool2d_forward_kernel<T>, z, x.as<T>(), y.as<T>());
+  });
 }
 
 void SimtBackend::max_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Input& x, const Output& dx) {
   const PoolSizes z = pool_sizes(pool2d_sizes("maxPool2d", p, x.shape));
-  launch(independent(dx.elements()), stream(), max_pool2d_backward_input_kernel, z, dy.as<float>(), x.as<float>(),
-         dx.as<float>());
+  dispatch_map(dx.dtype, [&]<class T>() {
+    launch(independent(dx.elements()), stream(), max_pool2d_backward_input_kernel<T>, z, dy.as<T>(), x.as<T>(),
+           dx.as<T>());
+  });
 }
 
 }  // namespace igcnet::simt

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/batch_norm2d.h"
+#include "cuda/map_value.h"
 #include "cuda/simt.h"
 
 namespace igcnet::simt {
@@ -46,8 +47,10 @@ __device__ inline float behind_relu(const NormView& norm, float dy, float x, int
 }
 
 // A gradient that passes a norm on its way: dx of batch_norm2d_backward_input. x null: there is none, dx = dy.
+template <class T>
 struct NormGradientView {
-  const float *x = nullptr, *dgamma = nullptr, *dbeta = nullptr;
+  const T* x = nullptr;
+  const float *dgamma = nullptr, *dbeta = nullptr;
   NormView norm;
   bool training = false;
   float count = 1;  // elements / C
@@ -55,18 +58,20 @@ struct NormGradientView {
   __device__ bool present() const { return x != nullptr; }
 };
 
-inline NormGradientView view_of(const NormGradient* gradient) {
+template <class T>
+NormGradientView<T> gradient_view_of(const NormGradient* gradient) {
   if (gradient == nullptr) return {};
   const int64_t C = gradient->norm.mean.elements(), elements = gradient->x.elements();
   const float count = C == 0 ? 1.0F : static_cast<float>(elements / C);
-  return {gradient->x.as<float>(),  gradient->dgamma.as<float>(), gradient->dbeta.as<float>(),
+  return {gradient->x.as<T>(),      gradient->dgamma.as<float>(), gradient->dbeta.as<float>(),
           view_of(&gradient->norm), gradient->training,           count};
 }
 
 // Element i of the true gradient, of channel c.
-__device__ inline float through_norm(const NormGradientView& g, float dy, int64_t i, int c) {
+template <class T>
+__device__ float through_norm(const NormGradientView<T>& g, float dy, int64_t i, int c) {
   if (!g.present()) return dy;
-  const float x = __ldg(g.x + i), scale = __ldg(g.norm.gamma + c) * __ldg(g.norm.inv_std + c);
+  const float x = read(g.x + i), scale = __ldg(g.norm.gamma + c) * __ldg(g.norm.inv_std + c);
   const float dv = behind_relu(g.norm, dy, x, c);
   if (!g.training) return scale * dv;
   const float through_statistics = (__ldg(g.dbeta + c) + standardised(g.norm, x, c) * __ldg(g.dgamma + c)) / g.count;

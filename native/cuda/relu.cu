@@ -17,13 +17,11 @@ struct ReluBackwardInput {
 }  // namespace
 
 void SimtBackend::relu_forward(const Input& x, const Output& y) {
-  launch(by_four(y.elements()), stream(), map_kernel<ReluForward>, y.elements(), x.as<float>(), y.as<float>(),
-         ReluForward{});
+  map(stream(), x, y, ReluForward{});
 }
 
 void SimtBackend::relu_backward_input(const Input& dy, const Input& y, const Output& dx) {
-  launch(by_four(dx.elements()), stream(), map2_kernel<ReluBackwardInput>, dx.elements(), dy.as<float>(), y.as<float>(),
-         dx.as<float>(), ReluBackwardInput{});
+  map2(stream(), dy, y, dx, ReluBackwardInput{});
 }
 
 }  // namespace igcnet::simt

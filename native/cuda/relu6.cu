@@ -16,13 +16,11 @@ struct Relu6BackwardInput {
 }  // namespace
 
 void SimtBackend::relu6_forward(const Input& x, const Output& y) {
-  launch(by_four(y.elements()), stream(), map_kernel<Relu6Forward>, y.elements(), x.as<float>(), y.as<float>(),
-         Relu6Forward{});
+  map(stream(), x, y, Relu6Forward{});
 }
 
 void SimtBackend::relu6_backward_input(const Input& dy, const Input& y, const Output& dx) {
-  launch(by_four(dx.elements()), stream(), map2_kernel<Relu6BackwardInput>, dx.elements(), dy.as<float>(),
-         y.as<float>(), dx.as<float>(), Relu6BackwardInput{});
+  map2(stream(), dy, y, dx, Relu6BackwardInput{});
 }
 
 }  // namespace igcnet::simt

@@ -1,4 +1,4 @@
-// Every op of the device `cuda` as kernels of our own (<op>.cu), f32. On a GPU CudaBackend (cuda_backend.h) puts cuDNN
+// Every op of the device `cuda` as kernels of our own (<op>.cu), on maps of f32, bf16 and f16. On a GPU CudaBackend (cuda_backend.h) puts cuDNN
 // and cuBLAS before some of them; on the host, in tests, this class is the whole device. One instance belongs to one
 // stream, and its methods are called on the stream's thread.
 // Checked in test/cuda, which runs test/kernels on it.
@@ -50,7 +50,10 @@ class Scratch {
     }
     return static_cast<float*>(memory_);
   }
-  Output tensor(const Shape& shape) { return {floats(static_cast<size_t>(shape.elements())), DType::kF32, shape}; }
+  Output tensor(const Shape& shape, DType dtype) {
+    const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
+    return {floats((bytes + sizeof(float) - 1) / sizeof(float)), dtype, shape};
+  }
 
  private:
   Platform& platform_;
@@ -62,7 +65,7 @@ class Between : public BetweenMaps {
  public:
   explicit Between(Platform& platform)
       : maps_{Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform)} {}
-  Output map(size_t place, const Shape& shape) override { return maps_[place].tensor(shape); }
+  Output map(size_t place, const Shape& shape, DType dtype) override { return maps_[place].tensor(shape, dtype); }
 
  private:
   std::array<Scratch, kCount> maps_;
@@ -83,7 +86,7 @@ class SimtBackend : public Backend {
 
   std::string_view name() const override { return "cuda"; }
   BackendInfo info() const override;
-  bool supports(DType dtype) const override { return dtype == DType::kF32; }
+  bool supports(DType dtype) const override { return dtype == DType::kF32 || is_half(dtype); }
 
   void fill(double value, const Output& y) override;
   void copy(const Input& x, const Output& y) override;

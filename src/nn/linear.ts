@@ -1,7 +1,7 @@
 /** The fully connected layer. Checked in test/unit/layers.test.ts; its op in test/kernels. */
 import { type Fits, type FloatVector, linear } from '../ops/index.ts'
 import { Generator } from '../ops/random.ts'
-import { type FloatDType, type Shape, type Tensor, zeros } from '../tensor.ts'
+import { type FloatDType, type ParameterOf, type Shape, type Tensor, zeros } from '../tensor.ts'
 import { fanInUniform } from './init.ts'
 import { Module, type ModuleOptions, parameter } from './module.ts'
 import { checkSizes } from './sizes.ts'
@@ -24,13 +24,13 @@ export class Linear<C extends number = number, K extends number = number> extend
 
   forward<N extends number, I extends number, D extends FloatDType>(
     x: Tensor<readonly [N, I], D> & Fits<C, I>,
-  ): Tensor<readonly [N, K], D> {
+  ): Tensor<readonly [N, K], ParameterOf<D>> {
     const y = linear(
       x as Tensor<readonly [N, number], FloatDType>,
       this.weight as Rows<number>,
       this.bias as FloatVector,
     )
-    return y as Tensor<readonly [N, K], D>
+    return y as Tensor<readonly [N, K], ParameterOf<D>>
   }
 
   override multiplyAdds(y: Shape): number {

@@ -2,14 +2,23 @@
 import { DataError, DisposedError, ShapeError } from '../errors.ts'
 import type { Images } from '../ops/index.ts'
 import type { Generator } from '../ops/random.ts'
-import { type DeviceChoice, type FloatDType, formatShape, type Shape, Tensor, tensor, untracked } from '../tensor.ts'
+import {
+  type DeviceChoice,
+  type FloatDType,
+  formatShape,
+  type ParameterDType,
+  type Shape,
+  Tensor,
+  tensor,
+  untracked,
+} from '../tensor.ts'
 
 /** Where a layer's parameters live and where their first values come from. */
 export interface ModuleOptions {
   /** Default: 'cpu'. */
   device?: DeviceChoice
   /** Default: f32. */
-  dtype?: FloatDType
+  dtype?: ParameterDType
   /** The source of initial values. Default: a new generator with seed 0. */
   generator?: Generator
 }

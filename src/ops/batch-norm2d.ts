@@ -1,7 +1,7 @@
 /** batchNorm2d: batch normalisation. Checked in test/kernels/batch-norm2d.test.ts, test/gradcheck, test/golden. */
 import { DeferredNorm, NormGradient, SummedGradient } from '../deferred.ts'
 import { type BatchNorm2dParams, type NativeTensor, native } from '../native.ts'
-import type { FloatDType, Shape, Tensor } from '../tensor.ts'
+import type { FloatDType, ParameterOf, Shape, Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatMatrix, FloatTensor, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
 
@@ -15,12 +15,13 @@ export interface BatchNorm2dOptions {
 }
 
 type Last<S extends Shape> = S extends readonly [...unknown[], infer C extends number] ? C : number
-type Channels<S extends Shape, D extends FloatDType, T extends FloatVector> = T & FitsTensor<readonly [Last<S>], D, T>
+type Channels<S extends Shape, D extends FloatDType, T extends FloatVector> = T &
+  FitsTensor<readonly [Last<S>], ParameterOf<D>, T>
 
 /**
  * Normalises every channel (the last dimension, of size C) to mean 0 and variance 1, then scales and shifts it.
  * The running variance is the biased one, as in MXNet (PyTorch's is unbiased).
- * @param x [.., C]
+ * @param x [.., C]; all the others are f32 beside bf16 and f16
  * @param gamma scale [C]
  * @param beta shift [C]
  * @param runningMean [C], updated in place in training, used otherwise

@@ -1,6 +1,6 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
 import { type Conv2dParams, native } from '../native.ts'
-import type { FloatDType } from '../tensor.ts'
+import type { FloatDType, ParameterOf } from '../tensor.ts'
 import type { Fits, FitsGroups, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
@@ -16,7 +16,7 @@ export interface Conv2dOptions<G extends number = number> {
 /**
  * Cross-correlation of images with a weight, without bias.
  * @param x [N, H, W, C]
- * @param w [K, R, S, C/groups]: out-channels, kernel height and width, in-channels of a group
+ * @param w [K, R, S, C/groups]: out-channels, kernel height and width, in-channels of a group; f32 beside bf16 and f16
  * @returns [N, P, Q, K] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise
  * @throws ShapeError, DTypeError, DeviceError
  */
@@ -28,7 +28,7 @@ export function conv2d<
   G extends number = 1,
 >(
   x: Images<N, number, number, C, D>,
-  w: W & Fits<D, W['dtype']> & FitsGroups<C, W['shape'][3], G>,
+  w: W & Fits<ParameterOf<D>, W['dtype']> & FitsGroups<C, W['shape'][3], G>,
   options: Conv2dOptions<G> = {},
 ): Images<N, number, number, W['shape'][0], D> {
   const { stride = 1, padding = 0, groups = 1 } = options as Conv2dOptions

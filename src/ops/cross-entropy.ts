@@ -1,8 +1,9 @@
 /** crossEntropy: the loss. Checked in test/kernels/cross-entropy.test.ts, test/gradcheck, test/golden. */
 import { native } from '../native.ts'
-import type { FloatDType, Tensor } from '../tensor.ts'
+import type { FloatDType, ParameterOf, Tensor } from '../tensor.ts'
 import type { Fits } from './fits.ts'
 import { at, record } from './record.ts'
+import { widened } from './widened.ts'
 
 export interface CrossEntropyOptions {
   /** Share of the target spread evenly over all classes, 0 to 1. Default: 0. */
@@ -11,7 +12,7 @@ export interface CrossEntropyOptions {
 
 /**
  * The mean over the batch of the cross-entropy between softmax(logits) and the labels.
- * @param logits [N, K]
+ * @param logits [N, K]; the loss of bf16 and f16 is f32
  * @param labels [N], i32, 0 to K - 1
  * @returns a scalar, shape []
  * @throws ShapeError, DTypeError, RangeError; a label out of range is a DataError when the result is read
@@ -20,12 +21,13 @@ export function crossEntropy<N extends number, B extends number, D extends Float
   logits: Tensor<readonly [N, number], D>,
   labels: Tensor<readonly [B], 'i32'> & Fits<N, B>,
   options: CrossEntropyOptions = {},
-): Tensor<readonly [], D> {
+): Tensor<readonly [], ParameterOf<D>> {
   const p = { labelSmoothing: options.labelSmoothing ?? 0 }
   const labelHandle = labels.handle
-  const { loss, probabilities } = native.crossEntropyForward(logits.handle, labelHandle, p)
+  const input = widened(logits)
+  const { loss, probabilities } = native.crossEntropyForward(input.handle, labelHandle, p)
   const saved = { shared: [labelHandle], owned: [probabilities] }
-  return record('crossEntropy', [logits], loss, saved, (dy, s) => [
+  return record('crossEntropy', [input], loss, saved, (dy, s) => [
     native.crossEntropyBackwardInput(dy, at(s, 1), at(s, 0), p),
   ])
 }

@@ -5,7 +5,7 @@
  */
 import { NormGradient, SummedGradient } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
-import { type FloatDType, Tensor } from '../tensor.ts'
+import { type FloatDType, type ParameterOf, Tensor } from '../tensor.ts'
 import type { Fits, FitsGroups, FitsTensor, FloatMatrix, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
@@ -26,7 +26,7 @@ export interface IgcBlockOptions<L extends number = number, M extends number = n
  * carried out; for other M (the authors' `resnet_igc` where the width changes) they are.
  * @param x [N, H, W, C]
  * @param primaryWeight [K, R, S, C/L]
- * @param secondaryWeight [K, 1, 1, K/M]
+ * @param secondaryWeight [K, 1, 1, K/M]; both f32 beside bf16 and f16
  * @returns [N, P, Q, K], sizes as of `conv2d`
  * @throws ShapeError, DTypeError, DeviceError
  */
@@ -40,9 +40,9 @@ export function igcBlock<
   M extends number,
 >(
   x: Images<N, number, number, C, D>,
-  primaryWeight: P & Fits<D, P['dtype']> & FitsGroups<C, P['shape'][3], L>,
+  primaryWeight: P & Fits<ParameterOf<D>, P['dtype']> & FitsGroups<C, P['shape'][3], L>,
   secondaryWeight: S &
-    FitsTensor<readonly [P['shape'][0], 1, 1, number], D, S> &
+    FitsTensor<readonly [P['shape'][0], 1, 1, number], ParameterOf<D>, S> &
     FitsGroups<P['shape'][0], S['shape'][3], M>,
   options: IgcBlockOptions<L, M>,
 ): Images<N, number, number, P['shape'][0], D> {

@@ -1,12 +1,13 @@
 /** linear: y = x w^T + b. Checked in test/kernels/linear.test.ts, test/gradcheck, test/golden. */
 import { native } from '../native.ts'
-import type { FloatDType, Tensor } from '../tensor.ts'
+import type { FloatDType, ParameterOf, Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatMatrix, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
+import { widened } from './widened.ts'
 
 /**
  * The fully connected layer.
- * @param x [N, C]
+ * @param x [N, C]; bf16 and f16 are computed with as f32, and so is the result
  * @param w [K, C]
  * @param b [K], or nothing
  * @returns [N, K]
@@ -20,12 +21,13 @@ export function linear<
   B extends FloatVector,
 >(
   x: Tensor<readonly [N, C], D>,
-  w: W & FitsTensor<readonly [number, C], D, W>,
-  b?: B & FitsTensor<readonly [W['shape'][0]], D, B>,
-): Tensor<readonly [N, W['shape'][0]], D> {
-  const [xh, wh] = [x.handle, w.handle]
+  w: W & FitsTensor<readonly [number, C], ParameterOf<D>, W>,
+  b?: B & FitsTensor<readonly [W['shape'][0]], ParameterOf<D>, B>,
+): Tensor<readonly [N, W['shape'][0]], ParameterOf<D>> {
+  const input = widened(x)
+  const [xh, wh] = [input.handle, w.handle]
   const y = native.linearForward(xh, wh, b?.handle)
-  const inputs = b === undefined ? [x, w] : [x, w, b]
+  const inputs = b === undefined ? [input, w] : [input, w, b]
   return record('linear', inputs, y, { shared: [xh, wh] }, (dy, saved, needs) => {
     const dx = needs[0] ? native.linearBackwardInput(dy, at(saved, 1)) : undefined
     const dw = needs[1] ? native.linearBackwardWeight(dy, at(saved, 0)) : undefined

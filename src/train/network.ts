@@ -2,7 +2,7 @@
 import { DataError } from '../errors.ts'
 import { create, type Network } from '../models/index.ts'
 import { entryOf, sizesOf } from '../models/table.ts'
-import { formatShape, type Tensor } from '../tensor.ts'
+import { formatShape, isHalf, type Tensor } from '../tensor.ts'
 import type { StoredModel } from './checkpoint.ts'
 import type { TrainConfig } from './config.ts'
 import { toModelSizes } from './network-sizes.ts'
@@ -23,7 +23,8 @@ export function buildNetwork(config: TrainConfig): Network {
 export async function readTensors(tensors: Iterable<readonly [string, Tensor]>): Promise<Map<string, StoredTensor>> {
   const reads = Array.from(tensors, async ([name, tensor]) => {
     const { shape, dtype } = tensor
-    return [name, { shape, dtype, data: await tensor.data() }] as const
+    const stored = isHalf(dtype) ? 'f32' : dtype // of which data() gives the values
+    return [name, { shape, dtype: stored, data: await tensor.data() }] as const
   })
   return new Map(await Promise.all(reads))
 }

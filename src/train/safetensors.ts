@@ -9,9 +9,12 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { DataError } from '../errors.ts'
 import type { DType } from '../tensor.ts'
 
+/** Of the tensors that are kept: parameters, statistics, velocities. */
+export type StoredDType = Exclude<DType, 'bf16' | 'f16'>
+
 /** The values of a tensor in memory of this process. */
 export interface StoredTensor {
-  readonly dtype: DType
+  readonly dtype: StoredDType
   readonly shape: readonly number[]
   readonly data: Float32Array | Float64Array | Int32Array | Uint8Array
 }
@@ -25,8 +28,8 @@ export interface Stored {
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array } as const
 const FORMAT_NAMES = { f32: 'F32', f64: 'F64', i32: 'I32', u8: 'U8' } as const
-const DTYPES: ReadonlyMap<unknown, DType> = new Map(
-  (Object.keys(FORMAT_NAMES) as DType[]).map(dtype => [FORMAT_NAMES[dtype], dtype]),
+const DTYPES: ReadonlyMap<unknown, StoredDType> = new Map(
+  (Object.keys(FORMAT_NAMES) as StoredDType[]).map(dtype => [FORMAT_NAMES[dtype], dtype]),
 )
 const METADATA = '__metadata__'
 const LENGTH_BYTES = 8
@@ -131,7 +134,7 @@ function failureOf(path: string) {
 
 interface Entry {
   readonly name: string
-  readonly dtype: DType
+  readonly dtype: StoredDType
   readonly shape: readonly number[]
   readonly begin: number
   readonly end: number

@@ -6,7 +6,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type DeviceName,
-  type FloatDType,
+  type ParameterDType,
   models,
   nn,
   noGrad,
@@ -18,13 +18,13 @@ import {
 import { at, distance, type GoldenArray, type GoldenNetwork, type GoldenState, readNetwork } from './golden-file.ts'
 
 const FILES = ['plain', 'plain-igc', 'resnet', 'resnet-igc', 'resnet-igc-consistent']
-const PLACES: { device: DeviceName; dtype: FloatDType; tolerance: number }[] = [
+const PLACES: { device: DeviceName; dtype: ParameterDType; tolerance: number }[] = [
   { device: 'reference', dtype: 'f64', tolerance: 1e-9 },
   { device: 'reference', dtype: 'f32', tolerance: 1e-4 },
   { device: (process.env.IGCNET_TEST_DEVICE || 'cpu') as DeviceName, dtype: 'f32', tolerance: 1e-4 },
 ]
 
-type Place = { device: DeviceName; dtype: FloatDType }
+type Place = { device: DeviceName; dtype: ParameterDType }
 /** Copied values by name; those that have no names of their own are called 'logits' and the like. */
 type Values = Map<string, ArrayLike<number>>
 

@@ -70,3 +70,100 @@ describe.each(pairs.filter(({ from, to }) => from === to))('$device, $to', ({ de
     }
   })
 })
+
+/** The two types of 16 bits, from their definition. */
+const HALVES = {
+  bf16: { fraction: 7, least: -126, largest: 3.3895313892515355e38 },
+  f16: { fraction: 10, least: -14, largest: 65504 },
+}
+type Half = keyof typeof HALVES
+
+function nearest(value: number, half: Half): number {
+  const { fraction, least, largest } = HALVES[half]
+  if (!Number.isFinite(value) || value === 0) return value
+  const magnitude = Math.abs(value)
+  const unit = 2 ** (Math.max(least, Math.floor(Math.log2(magnitude))) - fraction)
+  const [low, share] = [Math.floor(magnitude / unit), magnitude / unit - Math.floor(magnitude / unit)]
+  const rounded = (share > 0.5 || (share === 0.5 && low % 2 !== 0) ? low + 1 : low) * unit
+  return Math.sign(value) * (rounded > largest ? inf : rounded)
+}
+
+/** The value of a pattern of bits. */
+function decoded(bits: number, half: Half): number {
+  const { fraction, least } = HALVES[half]
+  const [sign, exponent, rest] = [bits >> 15 ? -1 : 1, (bits & 0x7fff) >> fraction, bits & (2 ** fraction - 1)]
+  if (exponent === 2 ** (15 - fraction) - 1) return rest === 0 ? sign * inf : nan
+  const magnitude =
+    exponent === 0 ? rest * 2 ** (least - fraction) : (1 + rest / 2 ** fraction) * 2 ** (exponent - 1 + least)
+  return sign * magnitude
+}
+
+describe.each(['reference', DEVICE].flatMap(device => (['bf16', 'f16'] as const).map(half => ({ device, half }))))(
+  '$device, $half',
+  ({ device, half }) => {
+    const read = (x: ReturnType<typeof native.cast>, dtype: string) => [
+      ...native.tensorReadSync(native.cast(x, { dtype })),
+    ]
+    const create = (dtype: string, data: TypedArray) =>
+      native.tensorCreate({ device, dtype, shape: [data.length] }, data)
+    const { fraction } = HALVES[half]
+    const values = [
+      0,
+      1,
+      1 / 3,
+      65504,
+      65519.99,
+      65520,
+      1e-8,
+      6e-8,
+      2 ** -25,
+      2 ** -24,
+      3 * 2 ** -25,
+      6.1e-5,
+      3.4e38,
+      inf,
+      nan,
+    ]
+      .concat(Array.from({ length: 400 }, (_, i) => (1 + i * 2 ** -(fraction + 2)) * 2 ** ((i % 60) - 30)))
+      .flatMap(value => [value, -value])
+
+    it('has the values of all patterns of bits', () => {
+      const patterns = Uint16Array.from({ length: 1 << 16 }, (_, i) => i)
+      const x = create(half, patterns)
+      expect(read(x, 'f32')).toEqual([...patterns].map(bits => decoded(bits, half)))
+      expect(read(x, 'i32')).toEqual([...patterns].map(bits => converted(decoded(bits, half), 'i32')))
+      expect(read(native.cast(x, { dtype: 'f32' }), 'f32').length).toBe(1 << 16)
+    })
+
+    it('is rounded to from f32, i32 and u8', () => {
+      const floats = Float32Array.from(values)
+      expect(read(native.cast(create('f32', floats), { dtype: half }), 'f32')).toEqual(
+        [...floats].map(x => nearest(x, half)),
+      )
+      const integers = Int32Array.from([0, 1, -1, 255, 257, 2049, 2051, 16777217, -(2 ** 31), 2 ** 31 - 1])
+      expect(read(native.cast(create('i32', integers), { dtype: half }), 'f32')).toEqual(
+        [...integers].map(x => nearest(x, half)),
+      )
+    })
+
+    it.skipIf(device !== 'reference')('is rounded to from f64 once', () => {
+      // Just over the middle between two values, by less than f32 has: rounded to f32 first it would be a tie.
+      const doubles = Float64Array.from(
+        values.flatMap(x => [
+          x,
+          (1 + 2 ** -(fraction + 1)) * (1 + 2 ** -40),
+          -(1 + 2 ** -(fraction + 1)) * (1 - 2 ** -40),
+        ]),
+      )
+      expect(read(native.cast(create('f64', doubles), { dtype: half }), 'f32')).toEqual(
+        [...doubles].map(x => nearest(x, half)),
+      )
+    })
+
+    it('is filled', () => {
+      const x = native.tensorCreate({ device, dtype: half, shape: [9] })
+      native.fill(x, { value: 1 / 3 })
+      expect(read(x, 'f32')).toEqual(new Array(9).fill(nearest(1 / 3, half)))
+    })
+  },
+)

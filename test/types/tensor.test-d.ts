@@ -55,7 +55,7 @@ describe('creation', () => {
 
   it('does not take what makes no sense', () => {
     // @ts-expect-error there is no such dtype
-    zeros([1], { dtype: 'f16' })
+    zeros([1], { dtype: 'f8' })
     // @ts-expect-error there is no such device
     zeros([1], { device: 'gpu' })
     // @ts-expect-error a shape is an array

@@ -138,8 +138,8 @@ describe('creation', () => {
 
   it('refuses a number of values that does not fit, an unknown dtype and an unknown device', () => {
     expect(() => tensor([1, 2, 3], [2, 2])).toThrow('tensor: expected 4 values for shape [2, 2] but received 3')
-    for (const dtype of ['f16', 'toString']) {
-      const message = `tensor: expected f32, f64, i32 or u8 for dtype but received ${dtype}`
+    for (const dtype of ['f8', 'toString']) {
+      const message = `tensor: expected f32, f64, i32, u8, bf16 or f16 for dtype but received ${dtype}`
       expect(() => tensor([1], [1], { dtype: dtype as DType })).toThrow(message)
       expect(() => zeros([1], { dtype: dtype as DType })).toThrow(message)
     }
@@ -256,7 +256,7 @@ describe('sharing and changing', () => {
     ],
     ['reshape', x => x.reshape([7]), 'reshape: expected a shape of 6 elements for x [2, 3] but received [7]'],
     ['reshape below 0', x => x.reshape([-1, 6]), 'reshape: expected whole sizes of 0 or more in shape but received -1'],
-    ['cast', x => x.cast('f16' as DType), 'cast: expected f32, f64, i32 or u8 for dtype but received f16'],
+    ['cast', x => x.cast('f8' as DType), 'cast: expected f32, f64, i32, u8, bf16 or f16 for dtype but received f8'],
   ])('refuses another %s', (_, act, message) => {
     const x = full([2, 3], 5)
     expect(() => act(x)).toThrow(message)
