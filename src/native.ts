@@ -209,7 +209,8 @@ export interface Native {
   ): { loss: Handle; probabilities: Handle }
   crossEntropyBackwardInput(dloss: Handle, probabilities: Handle, labels: Handle, p: { labelSmoothing: number }): Handle
 
-  sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams): void
+  sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams, scale?: Handle, found?: Handle): void
+  noteNonFinite(x: Handle, found: Handle): void
 }
 
 let addonPath = ''

@@ -46,12 +46,9 @@ const char* class_name(ErrorCode code) {
   return "InternalError";
 }
 
-constexpr std::pair<DType, const char*> kArrayClasses[] = {{DType::kF32, "Float32Array"},
-                                                           {DType::kF64, "Float64Array"},
-                                                           {DType::kI32, "Int32Array"},
-                                                           {DType::kU8, "Uint8Array"},
-                                                           {DType::kBF16, "Uint16Array"},
-                                                           {DType::kF16, "Uint16Array"}};
+constexpr std::pair<DType, const char*> kArrayClasses[] = {{DType::kF32, "Float32Array"}, {DType::kF64, "Float64Array"},
+                                                           {DType::kI32, "Int32Array"},   {DType::kU8, "Uint8Array"},
+                                                           {DType::kBF16, "Uint16Array"}, {DType::kF16, "Uint16Array"}};
 
 // The value of IGCNET_THREADS; 0 when it is not set: all cores.
 int threads_asked_for() {

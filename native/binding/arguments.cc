@@ -138,7 +138,8 @@ DType Params::dtype(const char* name) const {
   for (const DType dtype : {DType::kF32, DType::kF64, DType::kI32, DType::kU8, DType::kBF16, DType::kF16}) {
     if (value == name_of(dtype)) return dtype;
   }
-  fail(ErrorCode::kDType, op_, std::string("f32, f64, i32, u8, bf16 or f16 for ") + name + " but received " + shortened(value));
+  fail(ErrorCode::kDType, op_,
+       std::string("f32, f64, i32, u8, bf16 or f16 for ") + name + " but received " + shortened(value));
 }
 
 Tensor Arguments::tensor(size_t index, const char* name) const {

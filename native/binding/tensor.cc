@@ -54,10 +54,8 @@ struct TypedArrayKind {
   DType dtype;
   napi_typedarray_type type;
 };
-constexpr TypedArrayKind kKinds[] = {{DType::kF32, napi_float32_array},
-                                     {DType::kF64, napi_float64_array},
-                                     {DType::kI32, napi_int32_array},
-                                     {DType::kU8, napi_uint8_array},
+constexpr TypedArrayKind kKinds[] = {{DType::kF32, napi_float32_array}, {DType::kF64, napi_float64_array},
+                                     {DType::kI32, napi_int32_array},   {DType::kU8, napi_uint8_array},
                                      {DType::kBF16, napi_uint16_array},  // the bits
                                      {DType::kF16, napi_uint16_array}};
 

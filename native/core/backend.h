@@ -125,8 +125,11 @@ class Backend {
   virtual void cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss, const Input& probabilities,
                                             const Input& labels, const Output& dlogits);
 
-  // w and v are updated.
-  virtual void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v);
+  // w and v are updated. scaling null: g as it is.
+  virtual void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+                        const GradientScale* scaling);
+  // found [] (f32, updated) becomes 1 where x has an infinity or NaN.
+  virtual void note_non_finite(const Input& x, const Output& found);
 
  protected:
   [[noreturn]] void unsupported(const char* op) const;

@@ -38,7 +38,8 @@ void igc_block_composed_backward(Backend& backend, BetweenMaps& between, const I
     backend.batch_norm2d_apply(x, *x_norm, applied);
     input = applied;
   }
-  const Output unordered_dy = between.map(1, dy.shape, dy.dtype), dz = between.map(2, dy.shape, dy.dtype), moved = between.map(3, dy.shape, dy.dtype);
+  const Output unordered_dy = between.map(1, dy.shape, dy.dtype), dz = between.map(2, dy.shape, dy.dtype),
+               moved = between.map(3, dy.shape, dy.dtype);
   if (dy_norm != nullptr) {
     backend.batch_norm2d_backward_input(dy, *dy_norm, dz);
     true_dy = dz;

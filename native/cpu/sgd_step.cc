@@ -1,5 +1,7 @@
 // sgd_step: the formula of core/sgd.h in one pass, in the order of operations of `reference` (no fused multiply-add),
 // which it equals bit for bit.
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "core/sgd.h"
@@ -13,12 +15,13 @@ HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 
-void SgdStepKernel(const SgdParams& p, const float* g, float* w, float* v, int64_t begin, int64_t end) {
+void SgdStepKernel(const SgdParams& p, float inverse, const float* g, float* w, float* v, int64_t begin, int64_t end) {
   for_each_vector(begin, end, [&](auto d, int64_t i) HWY_ATTR {
     const auto lr = hn::Set(d, static_cast<float>(p.lr)), momentum = hn::Set(d, static_cast<float>(p.momentum));
     const auto weight_decay = hn::Set(d, static_cast<float>(p.weight_decay));
     const auto weight = hn::LoadU(d, w + i);
-    const auto gradient = hn::Add(hn::LoadU(d, g + i), hn::Mul(weight_decay, weight));
+    const auto scaled = hn::Mul(hn::LoadU(d, g + i), hn::Set(d, inverse));
+    const auto gradient = hn::Add(scaled, hn::Mul(weight_decay, weight));
     const auto velocity = hn::Add(hn::Mul(momentum, hn::LoadU(d, v + i)), gradient);
     const auto step = p.nesterov ? hn::Add(gradient, hn::Mul(momentum, velocity)) : velocity;
     hn::StoreU(velocity, d, v + i);
@@ -38,10 +41,20 @@ namespace igcnet {
 
 HWY_EXPORT(SgdStepKernel);
 
-void CpuBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) {
+void CpuBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+                          const GradientScale* scaling) {
+  if (scaling != nullptr && *scaling->found.as<float>() != 0) return;
+  const float inverse = scaling == nullptr ? 1.0F : 1 / *scaling->scale.as<float>();
   parallel_ranges(w.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(SgdStepKernel)(p, g.as<float>(), w.as<float>(), v.as<float>(), begin, end);
+    HWY_DYNAMIC_DISPATCH(SgdStepKernel)(p, inverse, g.as<float>(), w.as<float>(), v.as<float>(), begin, end);
   });
+}
+
+void CpuBackend::note_non_finite(const Input& x, const Output& found) {
+  const float* values = x.as<float>();
+  if (!std::all_of(values, values + x.elements(), [](float value) { return std::isfinite(value); })) {
+    *found.as<float>() = 1;
+  }
 }
 
 }  // namespace igcnet

@@ -24,9 +24,7 @@ struct AddRelu {
 
 }  // namespace
 
-void SimtBackend::add_forward(const Input& a, const Input& b, const Output& y) {
-  map2(stream(), a, b, y, Add{});
-}
+void SimtBackend::add_forward(const Input& a, const Input& b, const Output& y) { map2(stream(), a, b, y, Add{}); }
 
 void SimtBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                                    const Output& y) {

@@ -128,8 +128,8 @@ void SimtBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy,
   const int64_t chunks = std::min({kMaxChunks, rows, std::max<int64_t>(1, kMaxPartialElements / elements)});
   float* partial = partial_.floats(static_cast<size_t>(chunks * elements));
   dispatch_map(x.dtype, [&]<class T>() {
-    launch(independent(chunks * elements), stream(), conv2d_backward_weight_kernel<T>, z, chunks, dy.as<T>(),
-           x.as<T>(), partial);
+    launch(independent(chunks * elements), stream(), conv2d_backward_weight_kernel<T>, z, chunks, dy.as<T>(), x.as<T>(),
+           partial);
   });
   sum_partials(stream(), partial, chunks, elements, {dw.as<float>(), elements});
 }

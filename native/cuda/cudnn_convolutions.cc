@@ -73,8 +73,8 @@ bool CudnnConvolutions::describe(const Conv2dSizes& z, DType dtype, Plan& plan) 
   IGCNET_TRY(cudnnCreateConvolutionDescriptor(&plan.convolution));
   IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.x, CUDNN_TENSOR_NHWC, type, N, C, narrow(z.H), narrow(z.W)));
   IGCNET_TRY(cudnnSetTensor4dDescriptor(plan.y, CUDNN_TENSOR_NHWC, type, N, K, narrow(z.P), narrow(z.Q)));
-  IGCNET_TRY(cudnnSetFilter4dDescriptor(plan.w, type, CUDNN_TENSOR_NHWC, K, narrow(z.C / z.G), narrow(z.R),
-                                        narrow(z.S)));
+  IGCNET_TRY(
+      cudnnSetFilter4dDescriptor(plan.w, type, CUDNN_TENSOR_NHWC, K, narrow(z.C / z.G), narrow(z.R), narrow(z.S)));
   IGCNET_TRY(cudnnSetConvolution2dDescriptor(plan.convolution, pad, pad, stride, stride, 1, 1, CUDNN_CROSS_CORRELATION,
                                              CUDNN_DATA_FLOAT));
   IGCNET_TRY(cudnnSetConvolutionGroupCount(plan.convolution, narrow(z.G)));
@@ -123,8 +123,20 @@ bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
 }
 
 CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z, DType dtype) {
-  const Key key = {static_cast<int64_t>(direction), static_cast<int64_t>(dtype), z.N, z.H, z.W, z.C, z.K, z.R, z.S,
-                   z.G, z.P, z.Q, z.stride, z.padding};
+  const Key key = {static_cast<int64_t>(direction),
+                   static_cast<int64_t>(dtype),
+                   z.N,
+                   z.H,
+                   z.W,
+                   z.C,
+                   z.K,
+                   z.R,
+                   z.S,
+                   z.G,
+                   z.P,
+                   z.Q,
+                   z.stride,
+                   z.padding};
   std::unique_ptr<Plan>& plan = plans_[key];
   if (plan == nullptr) {
     auto made = std::make_unique<Plan>(cudnn_);

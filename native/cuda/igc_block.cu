@@ -61,7 +61,8 @@ __global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward<T> f) {
     if (column >= at.columns) continue;
     const T stored = stored_as<T>(out[pixel * (t.K + 1) + k]);
     f.y[((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k] = stored;
-    if constexpr (!std::is_same_v<T, float>) out[pixel * (t.K + 1) + k] = value_of(stored);  // the moments are those of y
+    if constexpr (!std::is_same_v<T, float>)
+      out[pixel * (t.K + 1) + k] = value_of(stored);  // the moments are those of y
   }
   if (f.moments.counts == nullptr) return;
   if constexpr (!std::is_same_v<T, float>) __syncthreads();
@@ -84,8 +85,7 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
   Moments moments;
   if (y_statistics != nullptr) moments = moments_of(partial_.floats(moments_floats(tiles, z.K)), tiles);
   dispatch_map(x.dtype, [&]<class T>() {
-    const Forward<T> forward = {plan,       x.as<T>(), packed.primary, packed.mix, view_of(x_norm),
-                                y.as<T>(), moments};
+    const Forward<T> forward = {plan, x.as<T>(), packed.primary, packed.mix, view_of(x_norm), y.as<T>(), moments};
     with_vector(plan, [&]<int V, bool kSliding>() {
       launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<T, V, kSliding>, forward);
     });

@@ -51,8 +51,8 @@ __device__ void add_partial(float* place, bool first, float value) { *place = fi
 
 // secondary_dw[m*L + to, from] += sum over pixels of dy[to*M + m] * z[from*M + m]. A task is four `to`, four `from`,
 // one m.
-__device__ void add_secondary(const IgcPlan& plan, const TilePlace& at, const float* dy, const float* z,
-                              float* partial, bool first) {
+__device__ void add_secondary(const IgcPlan& plan, const TilePlace& at, const float* dy, const float* z, float* partial,
+                              bool first) {
   const auto [L, M, padded_L] = plan.mixing;
   const int quads = padded_L / 4, stride = L * M + 1, tasks = quads * quads * M;
   for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
@@ -90,8 +90,8 @@ __device__ void add_secondary(const IgcPlan& plan, const TilePlace& at, const fl
 // primary_dw[k, r, s, c] += sum over pixels of dz[p, q, k] * x[p*stride + r, q*stride + s, c]. A task is V channels k,
 // V channels c, one row r of the kernel, and three taps s of it (kSliding) or one.
 template <int V, bool kSliding>
-__device__ void add_primary(const IgcPlan& plan, const TilePlace& at, const float* dz, const float* in,
-                            float* partial, bool first) {
+__device__ void add_primary(const IgcPlan& plan, const TilePlace& at, const float* dz, const float* in, float* partial,
+                            bool first) {
   constexpr int kTaps = kSliding ? 3 : 1;
   const TileConv& t = plan.forward;
   const int units = t.K / V, c_vectors = t.in_group / V, tap_groups = t.R * t.S / kTaps;
@@ -289,7 +289,7 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
   const int64_t tiles = plan.back.tiles, C = sizes.C;
   float* partial = sums ? partial_.floats(static_cast<size_t>(tiles * 2 * C)) : nullptr;
   dispatch_map(x.dtype, [&]<class T>() {
-    const BackwardInput<T> input = {plan,      dz.as<T>(), x.as<T>(), packed.primary_back, view_of(x_norm),
+    const BackwardInput<T> input = {plan,       dz.as<T>(), x.as<T>(), packed.primary_back, view_of(x_norm),
                                     dx.as<T>(), partial};
     with_vector(plan, [&]<int V, bool kSliding>() {
       launch(cooperative(tiles, kThreads, plan.backward_input_bytes()), stream(),

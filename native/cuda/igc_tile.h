@@ -8,7 +8,8 @@
 //   primary_back [R, S, M, C]     the same turned around, for the gradient of the input at stride 1
 //   mix          [L, M, Lp]       ws[m*L + l', l] at (l, m, l'); Lp is L rounded up to 4, the rest is 0
 //   mix_back     [L, M, Lp]       the same number at (l', m, l)
-// Maps are f32, bf16 or f16 in global memory, f32 in shared memory. K = L*M. V channels of one group are a thread's vector: 4, 2 or 1, what divides C/L and M.
+// Maps are f32, bf16 or f16 in global memory, f32 in shared memory. K = L*M. V channels of one group are a thread's
+// vector: 4, 2 or 1, what divides C/L and M.
 #pragma once
 
 #include "core/igc_block.h"

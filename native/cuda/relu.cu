@@ -16,9 +16,7 @@ struct ReluBackwardInput {
 
 }  // namespace
 
-void SimtBackend::relu_forward(const Input& x, const Output& y) {
-  map(stream(), x, y, ReluForward{});
-}
+void SimtBackend::relu_forward(const Input& x, const Output& y) { map(stream(), x, y, ReluForward{}); }
 
 void SimtBackend::relu_backward_input(const Input& dy, const Input& y, const Output& dx) {
   map2(stream(), dy, y, dx, ReluBackwardInput{});

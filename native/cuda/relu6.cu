@@ -15,9 +15,7 @@ struct Relu6BackwardInput {
 
 }  // namespace
 
-void SimtBackend::relu6_forward(const Input& x, const Output& y) {
-  map(stream(), x, y, Relu6Forward{});
-}
+void SimtBackend::relu6_forward(const Input& x, const Output& y) { map(stream(), x, y, Relu6Forward{}); }
 
 void SimtBackend::relu6_backward_input(const Input& dy, const Input& y, const Output& dx) {
   map2(stream(), dy, y, dx, Relu6BackwardInput{});

@@ -1,6 +1,6 @@
 // reorder: y[row, q*b + p] = x[row, p*(C/b) + q] for the factor b. A block brings a few whole rows into shared memory
-// and writes them permuted, both in 16-byte accesses, whatever the dtype; rows too long for that are moved element by element. The gradient
-// is the permutation with the factor C/b. Checked in test/kernels/reorder.test.ts.
+// and writes them permuted, both in 16-byte accesses, whatever the dtype; rows too long for that are moved element by
+// element. The gradient is the permutation with the factor C/b. Checked in test/kernels/reorder.test.ts.
 #include <algorithm>
 
 #include "core/reorder.h"

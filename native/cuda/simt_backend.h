@@ -1,7 +1,7 @@
-// Every op of the device `cuda` as kernels of our own (<op>.cu), on maps of f32, bf16 and f16. On a GPU CudaBackend (cuda_backend.h) puts cuDNN
-// and cuBLAS before some of them; on the host, in tests, this class is the whole device. One instance belongs to one
-// stream, and its methods are called on the stream's thread.
-// Checked in test/cuda, which runs test/kernels on it.
+// Every op of the device `cuda` as kernels of our own (<op>.cu), on maps of f32, bf16 and f16. On a GPU CudaBackend
+// (cuda_backend.h) puts cuDNN and cuBLAS before some of them; on the host, in tests, this class is the whole device.
+// One instance belongs to one stream, and its methods are called on the stream's thread. Checked in test/cuda, which
+// runs test/kernels on it.
 #pragma once
 
 #include <array>
@@ -145,7 +145,9 @@ class SimtBackend : public Backend {
   void cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss, const Input& probabilities,
                                     const Input& labels, const Output& dlogits) override;
 
-  void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) override;
+  void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+                const GradientScale* scaling) override;
+  void note_non_finite(const Input& x, const Output& found) override;
 
   // Where kernels report a label out of range; in device memory. Whoever waits for results reads it.
   LabelFault* label_fault();

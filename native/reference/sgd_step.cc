@@ -1,20 +1,33 @@
 // sgd_step: the formula of core/sgd.h, element by element; w and v are updated. Checked against PyTorch's SGD over ten
 // steps (test/golden).
+#include <cmath>
+
 #include "core/dispatch.h"
 #include "core/sgd.h"
 #include "reference/reference_backend.h"
 
 namespace igcnet {
 
-void ReferenceBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v) {
+void ReferenceBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+                                const GradientScale* scaling) {
+  if (scaling != nullptr && *scaling->found.as<float>() != 0) return;
   dispatch_floating(w.dtype, [&]<class T>() {
     const T lr = static_cast<T>(p.lr), momentum = static_cast<T>(p.momentum);
     const T weight_decay = static_cast<T>(p.weight_decay);
+    const T inverse = scaling == nullptr ? T{1} : 1 / static_cast<T>(*scaling->scale.as<float>());
     for (int64_t i = 0; i < w.elements(); ++i) {
       T &weight = w.as<T>()[i], &velocity = v.as<T>()[i];
-      const T d = g.as<T>()[i] + weight_decay * weight;
+      const T d = g.as<T>()[i] * inverse + weight_decay * weight;
       velocity = momentum * velocity + d;
       weight -= lr * (p.nesterov ? d + momentum * velocity : velocity);
+    }
+  });
+}
+
+void ReferenceBackend::note_non_finite(const Input& x, const Output& found) {
+  dispatch_floating(x.dtype, [&]<class T>() {
+    for (int64_t i = 0; i < x.elements(); ++i) {
+      if (!std::isfinite(x.as<T>()[i])) *found.as<float>() = 1;
     }
   });
 }

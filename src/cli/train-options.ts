@@ -36,6 +36,7 @@ export interface ScheduleChoice {
   labelSmoothing?: number
   bnMomentum?: number
   randSeed?: number
+  precision?: 'f32' | 'bf16' | 'f16'
 }
 
 /** Options that say where and how to run; all others go into the configuration under their own names. */
@@ -97,6 +98,11 @@ export function addScheduleOptions(command: Command): void {
       '--bn-momentum <m>',
       'what running statistics keep at a step (default: 0.99; 0.9 for residual networks and digits)',
       realNumber('--bn-momentum', { least: 0, below: 1 }),
+    )
+    .option(
+      '--precision <dtype>',
+      'in what maps are stored: f32, or on cuda bf16 or f16 (default: f32)',
+      oneOf('precision', ['f32', 'bf16', 'f16']),
     )
     .option(
       '--rand-seed <n>',

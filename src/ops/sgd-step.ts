@@ -2,11 +2,24 @@
 import { native, type SgdParams } from '../native.ts'
 import type { Tensor } from '../tensor.ts'
 
+/** Gradients of a loss that was multiplied: scalars in f32 on the device of the parameters. */
+export interface GradientScale {
+  /** What the loss was multiplied by. */
+  readonly scale: Tensor<readonly [], 'f32'>
+  /** Not 0: some gradient is not finite, and the step is left out. */
+  readonly found: Tensor<readonly [], 'f32'>
+}
+
 /**
- * `d = g + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, updating w and v in place.
- * All of one shape, dtype and device.
+ * `d = g + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, updating w and v in place; with
+ * `scaling`, g / scale in the place of g, and nothing where something was found. All of one shape, dtype and device.
  * @throws ShapeError, DTypeError, DeviceError, RangeError
  */
-export function sgdStep(g: Tensor, w: Tensor, v: Tensor, params: SgdParams): void {
-  native.sgdStep(g.handle, w.handle, v.handle, params)
+export function sgdStep(g: Tensor, w: Tensor, v: Tensor, params: SgdParams, scaling?: GradientScale): void {
+  native.sgdStep(g.handle, w.handle, v.handle, params, scaling?.scale.handle, scaling?.found.handle)
+}
+
+/** Sets `found` (a scalar, f32) to 1 when x has an infinity or NaN; else leaves it. @throws DTypeError, DeviceError */
+export function noteNonFinite(x: Tensor, found: Tensor): void {
+  native.noteNonFinite(x.handle, found.handle)
 }

@@ -1,3 +1,4 @@
-/** Optimisers and learning rate schedules. */
+/** Optimisers, learning rate schedules, loss scaling. */
+export { LossScaler, type LossScalerOptions, type LossScalerState, lossScaler } from './loss-scaler.ts'
 export { cosine, multiStep, type Schedule } from './schedule.ts'
 export { Sgd, type SgdOptions, sgd } from './sgd.ts'

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. Checked in test/unit/sgd.test.ts and, over ten steps, in test/golden. */
 import { DataError, ShapeError } from '../errors.ts'
-import { sgdStep } from '../ops/sgd-step.ts'
+import { type GradientScale, sgdStep } from '../ops/sgd-step.ts'
 import { type Tensor, untracked, zeros } from '../tensor.ts'
 
 export interface SgdOptions {
@@ -47,12 +47,26 @@ export class Sgd {
     this.#velocities = parameters.map(({ shape, dtype, device }) => untracked(() => zeros(shape, { dtype, device })))
   }
 
-  /** Updates every parameter that has a gradient, then frees the gradients. */
-  step(): void {
+  /** The gradients there are. */
+  gradients(): Tensor[] {
+    return this.#parameters.flatMap(({ grad }) => (grad === undefined ? [] : [grad]))
+  }
+
+  /**
+   * Updates every parameter that has a gradient, then frees the gradients.
+   * @param scaling of a LossScaler: gradients are divided by the scale, and nothing is updated when one is not finite
+   */
+  step(scaling?: GradientScale): void {
     const { lr, momentum, nesterov, weightDecay } = this
     this.#parameters.forEach((parameter, i) => {
       if (!parameter.grad) return
-      sgdStep(parameter.grad, parameter, this.#velocities[i] as Tensor, { lr, momentum, nesterov, weightDecay })
+      sgdStep(
+        parameter.grad,
+        parameter,
+        this.#velocities[i] as Tensor,
+        { lr, momentum, nesterov, weightDecay },
+        scaling,
+      )
     })
     this.zeroGrad()
   }

@@ -12,6 +12,9 @@ import { type ConfigSizes, defaultSizes, SIZE_KEYS, takesSize } from './network-
 /** A data set by name. */
 export type DatasetName = 'digits' | 'cifar10' | 'cifar100' | 'folder'
 
+/** In what maps are stored while a network trains; parameters, sums and the evaluation are f32. */
+export type Precision = 'f32' | 'bf16' | 'f16'
+
 /** Plain JSON. Epochs are counted from 0. */
 export interface TrainConfig extends ConfigSizes {
   /** A name of `models.networks`, whose table has the defaults of its sizes. Default: plain_igc. */
@@ -56,6 +59,8 @@ export interface TrainConfig extends ConfigSizes {
   checkpointEpochs: number
   /** Default: cpu. */
   device: DeviceName
+  /** In what maps are stored: f32, and on cuda also bf16 and f16, the latter with dynamic loss scaling. Default: f32. */
+  precision?: Precision | undefined
   /** Threads of the device. Default: IGCNET_THREADS, or all cores. */
   threads: number
   /** Download the data set if it is missing. Default: false. */
@@ -129,6 +134,7 @@ const RULES: Record<keyof TrainConfig, readonly [string, Check]> = {
   randSeed: ['a whole number from 0 to 2^53 - 1', wholeFrom(0)],
   checkpointEpochs: ['a whole number of 1 or more', wholeFrom(1)],
   device: ['cpu, reference, cuda or cuda:N', value => typeof value === 'string' && DEVICE.test(value)],
+  precision: ['one of f32, bf16, f16', value => value === undefined || oneOf(['f32', 'bf16', 'f16'])(value)],
   threads: ['a whole number from 1 to 1024', wholeFrom(1, 1024)],
   download: ['true or false', isBoolean],
 }
@@ -219,6 +225,10 @@ export function checkConfig(config: unknown): TrainConfig {
   checkTaken(checked)
   for (const key of Object.keys(RULES) as (keyof TrainConfig)[]) {
     if (!isSize(key) || takesSize(checked.network, key)) check(key, checked[key])
+  }
+  const { device, precision = 'f32' } = checked
+  if (precision !== 'f32' && !device.startsWith('cuda')) {
+    throw new RangeError(`config: expected f32 for precision on the device ${device} but received ${show(precision)}`)
   }
   const classes = DATASET_CLASSES[checked.dataset]
   if (checked.numClasses < classes) {

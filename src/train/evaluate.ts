@@ -8,7 +8,7 @@ import { crossEntropy } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
 import { modelFile, readModel } from './checkpoint.ts'
-import { checkConfig, type TrainConfig } from './config.ts'
+import { checkConfig, type Precision, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
 import { restoreNetwork } from './network.ts'
@@ -34,10 +34,10 @@ export interface EvaluateOptions {
 const SIZE = 32
 const CHANNELS = 3
 
-/** A batch on a device, inside the active scope. */
-export function toDevice({ images, labels, count }: PlainBatch, device: DeviceName) {
+/** A batch on a device, inside the active scope; the images in a dtype of maps. */
+export function toDevice({ images, labels, count }: PlainBatch, device: DeviceName, precision: Precision = 'f32') {
   return {
-    images: tensor(images, [count, SIZE, SIZE, CHANNELS] as const, { device }),
+    images: tensor(images, [count, SIZE, SIZE, CHANNELS] as const, { device, dtype: precision }),
     labels: tensor(labels, [count] as const, { device }),
   }
 }

@@ -6,14 +6,17 @@ import type { PlainBatch } from '../data/index.ts'
 import { type Recording, record } from '../device.ts'
 import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
-import type { Sgd } from '../optim/index.ts'
+import { type LossScaler, lossScaler, type Sgd } from '../optim/index.ts'
 import { scope } from '../scope.ts'
-import { type DeviceName, untracked } from '../tensor.ts'
+import { type DeviceName, type ParameterDType, type Tensor, untracked } from '../tensor.ts'
+import type { Precision } from './config.ts'
 import { readResults, toDevice } from './evaluate.ts'
 
 export interface StepOptions {
   device: DeviceName
   labelSmoothing: number
+  /** In which maps are stored. Default: f32. */
+  precision?: Precision | undefined
   /** Whether steps that repeat are recorded (device.record). Default: on CUDA, where a launch costs time. */
   record?: boolean | undefined
 }
@@ -34,6 +37,8 @@ export class Steps implements Disposable {
   readonly #sgd: Sgd
   readonly #options: StepOptions
   readonly #records: boolean
+  /** With f16, whose step must be known before the next one is enqueued. */
+  readonly scaler: LossScaler | undefined
   #last = ''
   #recorded: Recorded | undefined
   #refused: string | undefined
@@ -44,6 +49,7 @@ export class Steps implements Disposable {
     this.#sgd = sgd
     this.#options = options
     this.#records = records
+    this.scaler = options.precision === 'f16' ? lossScaler({ device }) : undefined
   }
 
   /** Why steps cannot be recorded, once that was tried: dropout, for example. */
@@ -58,7 +64,7 @@ export class Steps implements Disposable {
 
   /**
    * Enqueues forward pass, loss, backward pass and optimiser step for a batch, and the reading of loss and logits. Nothing
-   * waits; the batch may be used again at once. A step is recorded when the one before had the same sizes and learning
+   * waits; the batch may be used again at once. With a loss scaler the results are to be waited for before the next step. A step is recorded when the one before had the same sizes and learning
    * rate: it is what the next ones repeat.
    */
   enqueue(batch: PlainBatch): ReturnType<typeof readResults> {
@@ -68,12 +74,16 @@ export class Steps implements Disposable {
     if (this.#recorded?.key === key) return this.#replay(this.#recorded, batch)
     if (this.#records && repeats && this.#refused === undefined) return this.#record(key, batch)
     using _step = scope()
-    const { loss, logits } = this.forwardAndBack(toDevice(batch, this.#options.device))
-    return readResults(loss, logits)
+    return this.#read(this.forwardAndBack(this.#toDevice(batch)))
   }
 
-  /** Forgets what was recorded. */
+  /** Forgets what was recorded, and frees the loss scaler. */
   dispose(): void {
+    this.#forget()
+    this.scaler?.dispose()
+  }
+
+  #forget(): void {
     const { recording, inputs, outputs } = this.#recorded ?? {}
     this.#recorded = undefined
     recording?.dispose()
@@ -88,29 +98,47 @@ export class Steps implements Disposable {
   forwardAndBack({ images, labels }: Inputs) {
     const logits = this.#net.forward(images)
     const loss = crossEntropy(logits, labels, { labelSmoothing: this.#options.labelSmoothing })
-    loss.backward()
-    this.#sgd.step()
+    if (this.scaler) {
+      this.scaler.backward(loss as Tensor<readonly [], ParameterDType>)
+      this.scaler.step(this.#sgd)
+    } else {
+      loss.backward()
+      this.#sgd.step()
+    }
     return { loss, logits }
+  }
+
+  #toDevice(batch: PlainBatch): Inputs {
+    const { device, precision } = this.#options
+    return toDevice(batch, device, precision)
+  }
+
+  #read({ loss, logits }: ReturnType<Steps['forwardAndBack']>): ReturnType<typeof readResults> {
+    const results = readResults(loss, logits)
+    if (this.scaler === undefined) return results
+    const both = Promise.all([results, this.scaler.update()]).then(([values]) => values)
+    both.catch(() => {}) // after an earlier failure nobody waits for this one
+    return both
   }
 
   #replay({ recording, inputs, outputs }: Recorded, { images, labels }: PlainBatch): ReturnType<typeof readResults> {
     inputs.images.assign(images as Float32Array)
     inputs.labels.assign(labels)
     recording.replay()
-    return readResults(outputs.loss, outputs.logits)
+    return this.#read(outputs)
   }
 
   #record(key: string, batch: PlainBatch): ReturnType<typeof readResults> {
-    this.dispose()
+    this.#forget()
     const { device } = this.#options
     using _step = scope()
-    const inputs = toDevice(batch, device)
+    const inputs = this.#toDevice(batch)
     const { result: outputs, recording, refused } = record(() => this.forwardAndBack(inputs), device)
     this.#refused = refused
     if (recording !== undefined) {
       for (const tensor of [inputs.images, inputs.labels, outputs.loss, outputs.logits]) untracked(() => tensor)
       this.#recorded = { key, recording, inputs, outputs }
     }
-    return readResults(outputs.loss, outputs.logits)
+    return this.#read(outputs)
   }
 }

@@ -171,6 +171,7 @@ class Training {
     writeTensors(this.#velocities(), velocities, `the training state beside ${path}`)
     this.#weightsSha256 = model.weightsSha256
     const { net, state } = this.#parts
+    if (state.lossScale) this.#steps.scaler?.loadState(state.lossScale)
     for (const [, module] of net.namedModules()) if (module instanceof Dropout) module.step = state.steps
   }
 
@@ -216,6 +217,9 @@ class Training {
       const before = pending
       pending = this.#step(batch)
       if (before) await this.#settle(before)
+      if (this.#steps.scaler === undefined) continue
+      await this.#settle(pending)
+      pending = undefined
     }
     if (pending) await this.#settle(pending)
   }
@@ -239,6 +243,7 @@ class Training {
     }
     const seconds = this.#lap()
     partial.loss += loss
+    if (this.#steps.scaler) state.lossScale = this.#steps.scaler.state()
     partial.correct += countTopK(logits, labels, { classes: config.numClasses, k: 1 })
     partial.examples += labels.length
     partial.steps++

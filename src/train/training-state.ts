@@ -4,6 +4,7 @@
  * learning rate is a function of the epoch. Checked in test/unit/checkpoint.test.ts.
  */
 import { DataError } from '../errors.ts'
+import type { LossScalerState } from '../optim/index.ts'
 import { COLUMNS, type EpochRow } from './metrics.ts'
 
 /** Sums over the steps of an epoch that is not finished. */
@@ -34,6 +35,8 @@ export interface TrainingState {
   /** One of every finished epoch. */
   rows: EpochRow[]
   best: BestEpoch | null
+  /** With precision f16: where its loss scaling stands. */
+  lossScale?: LossScalerState
 }
 
 /** No step done. */
@@ -74,6 +77,13 @@ function isBest(value: unknown): boolean {
   return value === null || (isFields(value) && isCount(value.epoch) && isNumber(value.testTop1))
 }
 
+function isLossScale(value: unknown): boolean {
+  return (
+    value === undefined ||
+    (isFields(value) && isNumber(value.scale) && (value.scale as number) > 0 && isCount(value.good))
+  )
+}
+
 /** Reads and checks the text of a state; `path` is for messages. @throws DataError */
 export function parseState(text: string, path: string): TrainingState {
   const fail = (expected: string) => new DataError(`checkpoint: expected ${expected} in the training state of ${path}`)
@@ -88,6 +98,7 @@ export function parseState(text: string, path: string): TrainingState {
   if (!isCount(state.steps)) throw fail('a number of steps')
   if (!isPartial(state.partial)) throw fail('sums of the epoch under way')
   if (!Array.isArray(state.rows) || !state.rows.every(isRow)) throw fail('a row of metrics for every epoch')
+  if (!isLossScale(state.lossScale)) throw fail('the scale of the loss')
   if (!isBest(state.best)) throw fail('the best epoch or null')
   const parsed = state as unknown as TrainingState
   if (parsed.rows.length !== parsed.position.epoch) {

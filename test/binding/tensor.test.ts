@@ -116,7 +116,11 @@ describe('tensorCreate', () => {
       DeviceError,
       `device: expected cpu, reference, cuda, cuda:N or auto but received ${start}`,
     )
-    expectError(create('cpu', name), DTypeError, `tensor: expected f32, f64, i32, u8, bf16 or f16 for dtype but received ${start}`)
+    expectError(
+      create('cpu', name),
+      DTypeError,
+      `tensor: expected f32, f64, i32, u8, bf16 or f16 for dtype but received ${start}`,
+    )
     expectError(
       create('tpu', 'f32'),
       DeviceError,

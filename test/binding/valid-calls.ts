@@ -305,6 +305,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
     ],
   ],
 
+  noteNonFinite: ['noteNonFinite', (make, s) => [make.tensor([s.batch, s.channels]), make.tensor([], 'f32')]],
   sgdStep: [
     'sgdStep',
     (make, s) => [...any(make, s), ...twice(make, s), { lr: 0.1, momentum: 0.9, weightDecay: 1e-4, nesterov: true }],

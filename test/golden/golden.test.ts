@@ -6,11 +6,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type DeviceName,
-  type ParameterDType,
   models,
   nn,
   noGrad,
   optim,
+  type ParameterDType,
   scope,
   type Tensor,
   tensor,

@@ -78,7 +78,7 @@ it.each<[string, object, string[]]>([
       'parameter',
     ],
   ],
-  ['optim', igcnet.optim, ['Sgd', 'cosine', 'multiStep', 'sgd']],
+  ['optim', igcnet.optim, ['LossScaler', 'Sgd', 'cosine', 'lossScaler', 'multiStep', 'sgd']],
   [
     'models',
     igcnet.models,

@@ -33,6 +33,7 @@ template <class T>
 T __ldg(const T* address) {
   return *address;
 }
+using std::isfinite;
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
