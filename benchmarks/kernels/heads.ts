@@ -103,6 +103,20 @@ function parameterWorkloads({ name, C, K }: LinearShape): Workload[] {
     },
     {
       ...common,
+      native: 'noteNonFinite',
+      op: 'noteNonFinite',
+      flops: () => C * K,
+      make(put) {
+        const [x, found] = [put.floats([K, C]), put.floats([])]
+        const run = () => {
+          native.noteNonFinite(x, found)
+          return []
+        }
+        return { reads: [x], updates: [found], run }
+      },
+    },
+    {
+      ...common,
       native: 'randomUniform',
       op: 'randomUniform',
       flops: () => 0,

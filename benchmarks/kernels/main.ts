@@ -1,5 +1,5 @@
 /**
- * `npm run bench:kernels`: every op and direction of `cpu`, checked against `reference` and timed, beside the machine's
+ * `npm run bench:kernels`: every op and direction of `cpu` (or the device of IGCNET_BENCH_DEVICE), checked against `reference` and timed, beside the machine's
  * peak. Checked in test/benchmarks/kernels.test.ts.
  */
 import { formatTable } from '../../src/cli/table.ts'
@@ -8,8 +8,8 @@ import { defaultThreads, setThreads } from '../../src/device.ts'
 import { benchmarkCommand, chosen, runScript, wordList } from '../arguments.ts'
 import { origin, storeResults } from '../results.ts'
 import { idOf, workloads } from './all.ts'
-import { type KernelResult, measureKernel } from './measure.ts'
-import { measurePeak, type Peak, parsePeak } from './peak.ts'
+import { DEVICE, type KernelResult, measureKernel } from './measure.ts'
+import { measureGpuPeak, measurePeak, type Peak, parsePeak } from './peak.ts'
 
 interface Choice {
   cases: string[]
@@ -41,7 +41,7 @@ async function runKernels(choice: Choice): Promise<void> {
   const found = chosen('--cases', workloads, choice.cases)
   setThreads(threads)
   process.stderr.write('bench:kernels: the peak of the machine\n')
-  const peak = choice.peak ?? measurePeak(threads)
+  const peak = choice.peak ?? (DEVICE === 'cpu' ? measurePeak(threads) : measureGpuPeak(DEVICE))
   process.stderr.write(
     `bench:kernels: ${found.length} kernels, ${threads} threads, peak ${peak.gflops} GFLOP/s and ${peak.gbps} GB/s\n`,
   )

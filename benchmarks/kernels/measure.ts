@@ -1,8 +1,11 @@
-/** Checks one workload against `reference` and times it on `cpu`. Checked in test/benchmarks/kernels.test.ts. */
+/** Checks one workload against `reference` and times it on `cpu`, or the device of IGCNET_BENCH_DEVICE. Checked in test/benchmarks/kernels.test.ts. */
 import { native, type TypedArray } from '../../src/native.ts'
 import { type Timing, type TimingOptions, timeRepetitions } from '../../src/train/timing.ts'
 import type { Peak } from './peak.ts'
 import { Put, type Workload } from './workload.ts'
+
+/** What is measured. */
+export const DEVICE = process.env.IGCNET_BENCH_DEVICE || 'cpu'
 
 /** One kernel on one shape. */
 export interface KernelResult {
@@ -27,14 +30,14 @@ const CHECKED_BATCH = 2
 const LEAST_SCALE = 0.05
 const TOLERANCE = 1e-3
 
-/** Measures a workload. @throws Error when `cpu` computes something else than `reference` */
+/** Measures a workload. @throws Error when the device computes something else than `reference` */
 export async function measureKernel(workload: Workload, peak: Peak, options: TimingOptions): Promise<KernelResult> {
   const error = referenceError(workload)
   const { op, direction, shape, batch } = workload
   if (!(error <= TOLERANCE)) {
     throw new Error(`${op} ${direction} ${shape}: differs from reference by ${error} of the largest value`)
   }
-  const put = new Put('cpu')
+  const put = new Put(DEVICE)
   try {
     const made = workload.make(put, batch)
     const outputs = made.run()
@@ -42,7 +45,7 @@ export async function measureKernel(workload: Workload, peak: Peak, options: Tim
     for (const output of outputs) native.tensorDispose(output)
     const timing: Timing = await timeRepetitions(count => {
       for (let i = 0; i < count; i++) for (const output of made.run()) native.tensorDispose(output)
-      native.deviceSynchronize('cpu')
+      native.deviceSynchronize(DEVICE)
     }, options)
     const { median: ms, lowerQuartile, upperQuartile } = timing
     const [gflops, gbps] = [workload.flops(batch) / ms / 1e6, bytes / ms / 1e6]
@@ -50,7 +53,7 @@ export async function measureKernel(workload: Workload, peak: Peak, options: Tim
     return { op, direction, shape, batch, ms, lowerQuartile, upperQuartile, gflops, gbps, shareOfPeak }
   } finally {
     put.dispose()
-    native.deviceTrim('cpu') // the next shape needs blocks of other sizes
+    native.deviceTrim(DEVICE) // the next shape needs blocks of other sizes
   }
 }
 
@@ -70,9 +73,9 @@ function resultsOn(device: string, workload: Workload): TypedArray[] {
   return results
 }
 
-/** The largest difference between `cpu` and `reference`; NaN where one computes none. */
+/** The largest difference between the device and `reference`; NaN where one computes none. */
 export function referenceError(workload: Workload): number {
-  const [actual, expected] = [resultsOn('cpu', workload), resultsOn('reference', workload)]
+  const [actual, expected] = [resultsOn(DEVICE, workload), resultsOn('reference', workload)]
   const errors = expected.map((values, output) => {
     let [largest, difference] = [LEAST_SCALE, 0]
     for (let i = 0; i < values.length; i++) {

@@ -1,15 +1,43 @@
 /**
- * What the machine can do at most, from igcnet_peak (benchmarks/native/peak.cc), built when it is asked for. Checked
- * by running it.
+ * What the machine can do at most: a CPU from igcnet_peak (benchmarks/native/peak.cc), built when it is asked for, a GPU from
+ * the largest products and copies that its libraries make. Checked by running it.
  */
 import { spawnSync } from 'node:child_process'
 import { UsageError } from '../../src/cli/failure.ts'
+import { native } from '../../src/native.ts'
 import { buildNativeBenchmark } from '../native/build.ts'
 
 /** Fused multiply-adds on registers, two operations each; copying from memory to memory, both ways. */
 export interface Peak {
   gflops: number
   gbps: number
+}
+
+/** The peak of a GPU: a product of matrices in f32, and copies of 256 MiB. The best of some runs. */
+export function measureGpuPeak(device: string): Peak {
+  const [side, floats, runs] = [8192, 1 << 26, 10]
+  const create = (...shape: number[]) => {
+    const made = native.tensorCreate({ device, dtype: 'f32', shape })
+    native.fill(made, { value: 1 })
+    return made
+  }
+  const best = (work: () => void) => {
+    const times = Array.from({ length: runs }, () => {
+      const start = performance.now()
+      work()
+      native.deviceSynchronize(device)
+      return performance.now() - start
+    })
+    return Math.min(...times)
+  }
+  const [a, b, from, to] = [create(side, side), create(side, side), create(floats), create(floats)]
+  try {
+    const product = best(() => native.tensorDispose(native.linearForward(a, b)))
+    const copy = best(() => native.copyInto(from, to))
+    return { gflops: Math.round((2 * side ** 3) / product / 1e6), gbps: Math.round((2 * 4 * floats) / copy / 1e6) }
+  } finally {
+    for (const tensor of [a, b, from, to]) native.tensorDispose(tensor)
+  }
 }
 
 /** Measures the peak with a number of threads. @throws Error when the program cannot be built */

@@ -35,6 +35,7 @@ export type RivalCase = NetworkRivalCase | BlockRivalCase
 export const contestantTitles = {
   ours: 'igcnet',
   'ours-avx2': 'igcnet, AVX2',
+  'ours-cudnn': 'igcnet, cuDNN',
   torch: 'PyTorch, NCHW',
   'torch-cl': 'PyTorch, channels_last',
   'torch-compile': 'torch.compile',
@@ -45,6 +46,7 @@ export type ContestantName = keyof typeof contestantTitles
 
 const OURS: readonly ContestantName[] = ['ours']
 const TORCH: readonly ContestantName[] = ['torch', 'torch-cl', 'torch-compile']
+const ON_GPU = (process.env.IGCNET_BENCH_DEVICE || 'cpu') !== 'cpu'
 const BATCH = 64
 
 /** The blocks of plain_igc L24M2 at batch 64, and those of the ImageNet network IGC-L100M2 at batch 8. */
@@ -64,7 +66,7 @@ function blockCases(): BlockRivalCase[] {
       id: `${kind}:${name}`,
       kind,
       block,
-      contestants: [...OURS, ...TORCH],
+      contestants: [...OURS, ...(ON_GPU ? (['ours-cudnn'] as const) : []), ...TORCH],
     })),
   )
 }

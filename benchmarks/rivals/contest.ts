@@ -35,7 +35,7 @@ export interface ContestOptions {
 }
 
 /** Results that differ by more than this are those of another problem. */
-const TOLERANCE = 2e-3
+const TOLERANCE = (process.env.IGCNET_BENCH_PRECISION || 'f32') === 'f32' ? 2e-3 : 0.1
 
 /** Measures a case. @throws Error when a contestant fails, or computes something else */
 export async function contest(

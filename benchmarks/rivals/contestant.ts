@@ -38,7 +38,7 @@ const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 function commandOf(name: ContestantName, { threads, python }: StartOptions): string[] {
   const tsx = pathToFileURL(file('../../node_modules/tsx/dist/loader.mjs')).href
-  if (name === 'ours' || name === 'ours-avx2') {
+  if (name.startsWith('ours')) {
     return [process.execPath, '--import', tsx, file('ours-child.ts'), String(threads)]
   }
   if (name === 'ort') return [process.execPath, '--import', tsx, file('onnxruntime-child.mjs'), String(threads), python]
@@ -47,6 +47,12 @@ function commandOf(name: ContestantName, { threads, python }: StartOptions): str
 
 /** Our kernels, and oneDNN under the names of its versions 2 and 3. */
 const AVX2 = { IGCNET_SIMD: 'avx2', DNNL_MAX_CPU_ISA: 'AVX2', ONEDNN_MAX_CPU_ISA: 'AVX2' }
+
+/** Variables of the environment that make one of ours another one. */
+const VARIANTS: Partial<Record<ContestantName, Record<string, string>>> = {
+  'ours-avx2': AVX2,
+  'ours-cudnn': { IGCNET_CUDA_IGC: 'cudnn' },
+}
 
 export class Contestant {
   readonly name: ContestantName
@@ -59,7 +65,7 @@ export class Contestant {
     this.name = name
     const [program = '', ...args] = commandOf(name, options)
     const threads = { OMP_NUM_THREADS: String(options.threads), IGCNET_THREADS: String(options.threads) }
-    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...threads, ...(name === 'ours-avx2' ? AVX2 : {}) }
+    const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...threads, ...VARIANTS[name] }
     this.#child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr?.on('data', text => {
       this.#failure = `${this.#failure}${text}`.slice(-2000)

@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline'
 import { device, igcBlock, type models, scope, type Tensor, tensor } from '../../src/index.ts'
 import { inferencePasses, peakMemory, trainingSteps } from '../../src/train/benchmark.ts'
-import { buildNetwork, type TrainConfig, withDefaults } from '../../src/train/index.ts'
+import { buildNetwork, type Precision, type TrainConfig, withDefaults } from '../../src/train/index.ts'
 import type { BlockRivalCase, NetworkRivalCase, RivalCase } from './cases.ts'
 import type { Reply, Request } from './contestant.ts'
 import { labels, probe, setWeights, values } from './values.ts'
@@ -13,6 +13,8 @@ import { labels, probe, setWeights, values } from './values.ts'
 const threads = Number(process.argv[2])
 const CLASSES = 10
 const DEVICE = (process.env.IGCNET_BENCH_DEVICE || 'cpu') as TrainConfig['device']
+/** In what maps are stored. */
+const PRECISION = (process.env.IGCNET_BENCH_PRECISION || 'f32') as Precision
 /** Backward passes timed together, each of a forward pass of its own. */
 const CHUNK = 4
 
@@ -32,7 +34,14 @@ async function timed(work: () => unknown): Promise<number> {
 
 async function prepareNetwork({ kind, network, batchSize }: NetworkRivalCase): Promise<Prepared> {
   const { id: _, ...sizes } = network
-  const config = withDefaults({ ...sizes, dataset: 'cifar10', batchSize, threads, device: DEVICE })
+  const config = withDefaults({
+    ...sizes,
+    dataset: 'cifar10',
+    batchSize,
+    threads,
+    device: DEVICE,
+    precision: PRECISION,
+  })
   const net: models.Network = buildNetwork(config)
   setWeights(net.state())
   const images = values(batchSize * 32 * 32 * 3, 1)
@@ -47,7 +56,7 @@ async function prepareNetwork({ kind, network, batchSize }: NetworkRivalCase): P
     }
     return { run: count => timed(() => training.steps(count)), results: { losses }, dispose }
   }
-  const passes = inferencePasses(net, batch, config.device)
+  const passes = inferencePasses(net, batch, config)
   const results = { logits: probe(await passes(1)) }
   return { run: count => timed(() => passes(count)), results, dispose: () => net.dispose() }
 }
@@ -62,7 +71,7 @@ function prepareBlock({ kind, block }: BlockRivalCase): Prepared {
         seed,
       ),
       shape,
-      { requiresGrad: seed < 4, device: DEVICE },
+      { requiresGrad: seed < 4, device: DEVICE, dtype: seed === 2 || seed === 3 ? 'f32' : PRECISION },
     )
   const x = make([N, size, size, C], 1)
   const [primary, secondary] = [make([C, 3, 3, M], 2), make([C, 1, 1, L], 3)]

@@ -20,6 +20,8 @@ from torch_values import from_nhwc, labels, probe, set_weights, values
 
 CLASSES = 10
 DEVICE = os.environ.get("IGCNET_BENCH_DEVICE") or "cpu"
+PRECISION = os.environ.get("IGCNET_BENCH_PRECISION") or "f32"
+HALF = {"f32": None, "bf16": torch.bfloat16, "f16": torch.float16}[PRECISION]
 CHUNK = 4  # backward passes timed together, each of a forward pass of its own
 
 
@@ -31,6 +33,11 @@ def peak_memory():
 def wait():
     if DEVICE != "cpu":
         torch.cuda.synchronize()
+
+
+def mixed():
+    """Convolutions in the precision asked for, parameters in f32: as igcnet does."""
+    return torch.autocast(DEVICE, dtype=HALF, enabled=HALF is not None)
 
 
 def timed(work, count):
@@ -70,7 +77,8 @@ class Contestant:
         x, y = self.images(case["batchSize"]), labels(case["batchSize"], CLASSES).to(DEVICE)
 
         def step():
-            loss = F.cross_entropy(model(x), y)
+            with mixed():
+                loss = F.cross_entropy(model(x), y)
             sgd.zero_grad(set_to_none=True)
             loss.backward()
             sgd.step()
@@ -86,7 +94,7 @@ class Contestant:
         model, x = self.finish(raw.eval()), self.images(case["batchSize"])
 
         def forward():
-            with torch.no_grad():
+            with torch.no_grad(), mixed():
                 return model(x)
 
         return (lambda count: timed(forward, count)), {"logits": probe(forward())}
@@ -98,9 +106,14 @@ class Contestant:
         with torch.no_grad():
             block.primary.weight.copy_(from_nhwc(values((c, 3, 3, M), 2)))
             block.secondary.weight.copy_(from_nhwc(values((c, 1, 1, L), 3)))
-        run = self.finish(block)
+        finished = self.finish(block)
+
+        def run(x):
+            with mixed():
+                return finished(x)
+
         x = self.place(from_nhwc(values((n, size, size, c), 1))).requires_grad_()
-        dy = self.place(from_nhwc(values((n, size, size, c), 4)))
+        dy = self.place(from_nhwc(values((n, size, size, c), 4))).to(HALF or torch.float32)
         inputs = [x, block.primary.weight, block.secondary.weight]
 
         def backward(count):

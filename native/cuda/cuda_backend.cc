@@ -30,7 +30,7 @@ void check_blas(const CublasFunctions& cublas, const char* expression, cublasSta
 }  // namespace
 
 CudaBackend::CudaBackend(const CudaLibraries& libraries, std::unique_ptr<simt::Platform> machine, std::string name)
-    : SimtBackend(std::move(machine)),
+    : SimtBackend(std::move(machine), simt::tuning_file()),
       name_(std::move(name)),
       cublas_(libraries.cublas),
       convolutions_(libraries.cudnn, platform(), tf32_asked_for()) {

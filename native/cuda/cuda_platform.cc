@@ -74,6 +74,22 @@ void CudaPlatform::read(const void* from, void* to, size_t bytes) {
   IGCNET_CUDA_CHECK(cudaStreamSynchronize(stream_));
 }
 
+double CudaPlatform::milliseconds(const std::function<void()>& work) {
+  struct Event {
+    cudaEvent_t made = nullptr;
+    Event() { IGCNET_CUDA_CHECK(cudaEventCreate(&made)); }
+    ~Event() { cudaEventDestroy(made); }
+  };
+  const Event begin, end;
+  IGCNET_CUDA_CHECK(cudaEventRecord(begin.made, stream_));
+  work();
+  IGCNET_CUDA_CHECK(cudaEventRecord(end.made, stream_));
+  IGCNET_CUDA_CHECK(cudaEventSynchronize(end.made));
+  float elapsed = 0;
+  IGCNET_CUDA_CHECK(cudaEventElapsedTime(&elapsed, begin.made, end.made));
+  return static_cast<double>(elapsed);
+}
+
 PinnedBuffers::~PinnedBuffers() {
   for (const Buffer& buffer : buffers_) {
     cudaEventDestroy(buffer.done);

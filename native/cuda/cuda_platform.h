@@ -27,6 +27,8 @@ class CudaPlatform final : public simt::Platform {
   void read(const void* from, void* to, size_t bytes) override;
   size_t max_shared_bytes() const override { return max_shared_bytes_; }
   std::string description() const override { return description_; }
+  bool capturing() const override { return capturing_; }
+  double milliseconds(const std::function<void()>& work) override;
 
   // Of the calling thread.
   void use_gpu() const noexcept { cudaSetDevice(ordinal_); }

@@ -75,23 +75,34 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
                                     const Input& primary_weight, const Input& secondary_weight, const Output& y,
                                     const BatchStatistics* y_statistics) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  const auto composed = [&] {
+    igc_block_composed_forward(*this, between_, p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
+  };
   IgcPlan plan;
-  if (igc_path_ == IgcPath::kComposed || !plan_igc_block(p, z, platform_->max_shared_bytes(), plan)) {
-    return igc_block_composed_forward(*this, between_, p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);
-  }
-  const int64_t tiles = plan.forward.tiles;
-  const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
-                                            packed_.floats(packed_floats(plan)));
-  Moments moments;
-  if (y_statistics != nullptr) moments = moments_of(partial_.floats(moments_floats(tiles, z.K)), tiles);
-  dispatch_map(x.dtype, [&]<class T>() {
-    const Forward<T> forward = {plan, x.as<T>(), packed.primary, packed.mix, view_of(x_norm), y.as<T>(), moments};
-    with_vector(plan, [&]<int V, bool kSliding>() {
-      launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<T, V, kSliding>, forward);
+  if (!plans_fused(p, z, plan)) return composed();
+  const auto fused = [&] {
+    const int64_t tiles = plan.forward.tiles;
+    const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
+                                              packed_.floats(packed_floats(plan)));
+    Moments moments;
+    if (y_statistics != nullptr) moments = moments_of(partial_.floats(moments_floats(tiles, z.K)), tiles);
+    dispatch_map(x.dtype, [&]<class T>() {
+      const Forward<T> forward = {plan, x.as<T>(), packed.primary, packed.mix, view_of(x_norm), y.as<T>(), moments};
+      with_vector(plan, [&]<int V, bool kSliding>() {
+        launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<T, V, kSliding>,
+               forward);
+      });
     });
-  });
-  if (y_statistics == nullptr) return;
-  merge_moments(stream(), moments, tiles, z.K, y_statistics->mean.as<float>(), y_statistics->var.as<float>());
+    if (y_statistics == nullptr) return;
+    merge_moments(stream(), moments, tiles, z.K, y_statistics->mean.as<float>(), y_statistics->var.as<float>());
+  };
+  Tuning::Key key = tuning_key(p, z, x.dtype);
+  key.insert(key.end(), {0, x_norm != nullptr, y_statistics != nullptr});
+  run_igc_block(key, fused, composed);
+}
+
+bool SimtBackend::plans_fused(const IgcBlockParams& p, const Conv2dSizes& z, IgcPlan& plan) const {
+  return igc_path_ != IgcPath::kComposed && plan_igc_block(p, z, platform_->max_shared_bytes(), plan);
 }
 
 }  // namespace igcnet::simt

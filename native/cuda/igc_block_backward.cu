@@ -242,63 +242,71 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
                                      const Input& secondary_weight, const Output& dx, const Output& primary_dw,
                                      const Output& secondary_dw, const NormWeights* x_norm_gradients) {
   const Conv2dSizes sizes = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  const auto composed = [&] {
+    igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,
+                                primary_dw, secondary_dw, x_norm_gradients);
+  };
   IgcPlan plan;
-  if (igc_path_ == IgcPath::kComposed || !plan_igc_block(p, sizes, platform_->max_shared_bytes(), plan)) {
-    return igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,
-                                       primary_dw, secondary_dw, x_norm_gradients);
-  }
-  const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
-                                            packed_.floats(packed_floats(plan)));
-  const int64_t weights = primary_weight.elements() + secondary_weight.elements();
-  const int64_t blocks = std::min({plan.forward.tiles, kMaxRows, std::max<int64_t>(1, kMaxPartials / weights)});
-  const Output dz = dz_.tensor(dy.shape, dy.dtype);
-  float* weight_partial = partial_.floats(static_cast<size_t>(blocks * weights));
-  dispatch_map(x.dtype, [&]<class T>() {
-    const BackwardWeight<T> weight = {plan,
-                                      dy.as<T>(),
-                                      x.as<T>(),
-                                      packed.primary,
-                                      packed.mix_back,
-                                      gradient_view_of<T>(dy_norm),
-                                      view_of(x_norm),
-                                      primary_dw.data != nullptr,
-                                      secondary_dw.data != nullptr,
-                                      dx.data == nullptr ? nullptr : dz.as<T>(),
-                                      weight_partial,
-                                      primary_weight.elements(),
-                                      secondary_weight.elements()};
-    with_vector(plan, [&]<int V, bool kSliding>() {
-      launch(cooperative(blocks, kThreads, plan.backward_weight_bytes()), stream(),
-             igc_backward_weight_kernel<T, V, kSliding>, weight);
+  if (!plans_fused(p, sizes, plan)) return composed();
+  const auto fused = [&] {
+    const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
+                                              packed_.floats(packed_floats(plan)));
+    const int64_t weights = primary_weight.elements() + secondary_weight.elements();
+    const int64_t blocks = std::min({plan.forward.tiles, kMaxRows, std::max<int64_t>(1, kMaxPartials / weights)});
+    const Output dz = dz_.tensor(dy.shape, dy.dtype);
+    float* weight_partial = partial_.floats(static_cast<size_t>(blocks * weights));
+    dispatch_map(x.dtype, [&]<class T>() {
+      const BackwardWeight<T> weight = {plan,
+                                        dy.as<T>(),
+                                        x.as<T>(),
+                                        packed.primary,
+                                        packed.mix_back,
+                                        gradient_view_of<T>(dy_norm),
+                                        view_of(x_norm),
+                                        primary_dw.data != nullptr,
+                                        secondary_dw.data != nullptr,
+                                        dx.data == nullptr ? nullptr : dz.as<T>(),
+                                        weight_partial,
+                                        primary_weight.elements(),
+                                        secondary_weight.elements()};
+      with_vector(plan, [&]<int V, bool kSliding>() {
+        launch(cooperative(blocks, kThreads, plan.backward_weight_bytes()), stream(),
+               igc_backward_weight_kernel<T, V, kSliding>, weight);
+      });
     });
-  });
-  if (primary_dw.data != nullptr || secondary_dw.data != nullptr) {
-    sum_partials(stream(), weight_partial, blocks, weights,
-                 {primary_dw.as<float>(), primary_weight.elements(), secondary_dw.as<float>()});
-  }
-  if (dx.data == nullptr) return;
-  const bool sums = x_norm != nullptr && x_norm_gradients != nullptr;
-  if (p.stride != 1) {
-    conv2d_backward_input({p.stride, p.padding, p.primary_partitions}, dz, primary_weight, dx);
-    if (x_norm != nullptr && x_norm->relu) {
-      map2(stream(), dx, x, dx, ReluMask{view_of(x_norm), plan.forward.C});
+    if (primary_dw.data != nullptr || secondary_dw.data != nullptr) {
+      sum_partials(stream(), weight_partial, blocks, weights,
+                   {primary_dw.as<float>(), primary_weight.elements(), secondary_dw.as<float>()});
     }
-    if (sums) batch_norm2d_backward_weight(dx, x, *x_norm, *x_norm_gradients);
-    return;
-  }
-  const int64_t tiles = plan.back.tiles, C = sizes.C;
-  float* partial = sums ? partial_.floats(static_cast<size_t>(tiles * 2 * C)) : nullptr;
-  dispatch_map(x.dtype, [&]<class T>() {
-    const BackwardInput<T> input = {plan,       dz.as<T>(), x.as<T>(), packed.primary_back, view_of(x_norm),
-                                    dx.as<T>(), partial};
-    with_vector(plan, [&]<int V, bool kSliding>() {
-      launch(cooperative(tiles, kThreads, plan.backward_input_bytes()), stream(),
-             igc_backward_input_kernel<T, V, kSliding>, input);
+    if (dx.data == nullptr) return;
+    const bool sums = x_norm != nullptr && x_norm_gradients != nullptr;
+    if (p.stride != 1) {
+      conv2d_backward_input({p.stride, p.padding, p.primary_partitions}, dz, primary_weight, dx);
+      if (x_norm != nullptr && x_norm->relu) {
+        map2(stream(), dx, x, dx, ReluMask{view_of(x_norm), plan.forward.C});
+      }
+      if (sums) batch_norm2d_backward_weight(dx, x, *x_norm, *x_norm_gradients);
+      return;
+    }
+    const int64_t tiles = plan.back.tiles, C = sizes.C;
+    float* partial = sums ? partial_.floats(static_cast<size_t>(tiles * 2 * C)) : nullptr;
+    dispatch_map(x.dtype, [&]<class T>() {
+      const BackwardInput<T> input = {plan,       dz.as<T>(), x.as<T>(), packed.primary_back, view_of(x_norm),
+                                      dx.as<T>(), partial};
+      with_vector(plan, [&]<int V, bool kSliding>() {
+        launch(cooperative(tiles, kThreads, plan.backward_input_bytes()), stream(),
+               igc_backward_input_kernel<T, V, kSliding>, input);
+      });
     });
-  });
-  if (!sums) return;
-  sum_partials(stream(), partial, tiles, 2 * C,
-               {x_norm_gradients->dgamma.as<float>(), C, x_norm_gradients->dbeta.as<float>()});
+    if (!sums) return;
+    sum_partials(stream(), partial, tiles, 2 * C,
+                 {x_norm_gradients->dgamma.as<float>(), C, x_norm_gradients->dbeta.as<float>()});
+  };
+  Tuning::Key key = tuning_key(p, sizes, x.dtype);
+  const bool needs_dx = dx.data != nullptr, needs_primary = primary_dw.data != nullptr;
+  key.insert(key.end(), {1, x_norm != nullptr, dy_norm != nullptr, needs_dx, needs_primary,
+                         secondary_dw.data != nullptr, x_norm_gradients != nullptr});
+  run_igc_block(key, fused, composed);
 }
 
 }  // namespace igcnet::simt

@@ -16,6 +16,7 @@
 #include "cuda/norm_view.h"
 #include "cuda/partials.h"
 #include "cuda/simt.h"
+#include "cuda/tuning.h"
 
 namespace igcnet::simt {
 
@@ -208,6 +209,12 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, size_t max_sh
 size_t packed_floats(const IgcPlan& plan);
 PackedWeights pack_weights(Stream stream, const IgcPlan& plan, const float* primary, const float* secondary,
                            float* memory);
+
+// What makes two blocks alike for the choice between the fused kernels and the four operators (tuning.h).
+inline Tuning::Key tuning_key(const IgcBlockParams& p, const Conv2dSizes& z, DType dtype) {
+  return {static_cast<int64_t>(dtype), z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.stride, z.padding, p.primary_partitions,
+          p.secondary_partitions};
+}
 
 // Calls body.operator()<V, kSliding>() with those of the plan.
 template <class Body>

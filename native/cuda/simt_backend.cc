@@ -7,18 +7,6 @@
 #include "core/error.h"
 
 namespace igcnet::simt {
-namespace {
-
-// Whether blocks are computed by the four operators instead of the fused kernels.
-bool composed_asked_for() {
-  const char* value = std::getenv("IGCNET_CUDA_IGC");
-  const std::string_view wanted = value == nullptr ? "" : value;
-  if (wanted.empty() || wanted == "auto" || wanted == "fused") return false;
-  if (wanted == "cudnn") return true;
-  throw Error(ErrorCode::kRange, "IGCNET_CUDA_IGC: expected cudnn, fused or auto but received " + std::string(wanted));
-}
-
-}  // namespace
 
 void throw_label_fault(const LabelFault& fault) {
   throw Error(ErrorCode::kData, "crossEntropy: expected labels from 0 to " + std::to_string(fault.classes - 1) +
@@ -26,8 +14,21 @@ void throw_label_fault(const LabelFault& fault) {
                                     std::to_string(fault.index));
 }
 
-SimtBackend::SimtBackend(std::unique_ptr<Platform> platform)
-    : platform_(std::move(platform)), igc_path_(composed_asked_for() ? IgcPath::kComposed : IgcPath::kFused) {}
+SimtBackend::SimtBackend(std::unique_ptr<Platform> platform, std::string tuning_file)
+    : platform_(std::move(platform)), igc_path_(path_asked_for()), tuning_(*platform_, std::move(tuning_file)) {}
+
+SimtBackend::IgcPath SimtBackend::path_asked_for() {
+  const char* value = std::getenv("IGCNET_CUDA_IGC");
+  const std::string_view wanted = value == nullptr ? "" : value;
+  if (wanted.empty() || wanted == "auto") return IgcPath::kAuto;
+  if (wanted == "fused") return IgcPath::kFused;
+  if (wanted == "cudnn") return IgcPath::kComposed;
+  throw Error(ErrorCode::kRange, "IGCNET_CUDA_IGC: expected cudnn, fused or auto but received " + std::string(wanted));
+}
+
+void SimtBackend::run_igc_block(const Tuning::Key& key, const Tuning::Way& fused, const Tuning::Way& composed) {
+  igc_path_ == IgcPath::kAuto ? tuning_.run(key, fused, composed) : fused();
+}
 
 BackendInfo SimtBackend::info() const {
   BackendInfo result;

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "core/backend.h"
 #include "core/igc_block_composed.h"
 #include "cuda/simt.h"
+#include "cuda/tuning.h"
 
 namespace igcnet::simt {
 
@@ -29,6 +31,10 @@ class Platform {
   virtual void read(const void* from, void* to, size_t bytes) = 0;
   virtual size_t max_shared_bytes() const = 0;  // that a block may ask for
   virtual std::string description() const = 0;
+  // Whether what is enqueued now becomes part of a graph instead of running.
+  virtual bool capturing() const { return false; }
+  // That the enqueued work takes.
+  virtual double milliseconds(const std::function<void()>& work) = 0;
 };
 
 // Memory for intermediate results that grows to the largest size asked for.
@@ -77,11 +83,13 @@ struct LabelFault {
 };
 [[noreturn]] void throw_label_fault(const LabelFault& fault);
 
+struct IgcPlan;
+
 class SimtBackend : public Backend {
  public:
-  // IGCNET_CUDA_IGC: fused, cudnn (the four operators that define a block), auto (fused where it fits). Throws
-  // RangeError.
-  explicit SimtBackend(std::unique_ptr<Platform> platform);
+  // IGCNET_CUDA_IGC: fused (where it fits), cudnn (the four operators that define a block), auto (the faster of the two
+  // by measurement, kept in `tuning_file`; empty: as fused). Throws RangeError.
+  SimtBackend(std::unique_ptr<Platform> platform, std::string tuning_file);
   ~SimtBackend() override { platform_->release(fault_); }
 
   std::string_view name() const override { return "cuda"; }
@@ -161,12 +169,19 @@ class SimtBackend : public Backend {
   virtual void labels_were_used() = 0;
 
  private:
-  enum class IgcPath { kFused, kComposed };
+  enum class IgcPath { kFused, kComposed, kAuto };
+  static IgcPath path_asked_for();
+
+  // Whether the fused kernels take a block; the plan then.
+  bool plans_fused(const IgcBlockParams& p, const Conv2dSizes& z, IgcPlan& plan) const;
+  // One of the two ways, by igc_path_.
+  void run_igc_block(const Tuning::Key& key, const Tuning::Way& fused, const Tuning::Way& composed);
 
   void check_labels(const Input& labels, int64_t classes);
 
   std::unique_ptr<Platform> platform_;
   IgcPath igc_path_;
+  Tuning tuning_;
   LabelFault* fault_ = nullptr;
   Scratch partial_{*platform_};  // rows of partial sums
   Scratch packed_{*platform_};   // weights of a fused block

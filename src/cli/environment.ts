@@ -13,12 +13,18 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   IGCNET_CUDNN: 'name or path of cuDNN (default: libcudnn.so.9 of the system, the toolkit or a Python)',
   IGCNET_CUBLAS: 'name or path of cuBLAS (default: libcublas.so.13 of the system, the toolkit or a Python)',
   IGCNET_CUDA_IGC: 'fused, cudnn or auto: how the device cuda computes interleaved group convolutions (default: auto)',
+  IGCNET_CUDA_TUNING:
+    'the file in which the device cuda keeps which way is faster, or none: nothing is measured (default: in the cache folder)',
   IGCNET_TF32: '1: the device cuda may compute convolutions and products of matrices in TF32',
   IGCNET_DEBUG: '1: the command line prints the stack of an error',
   IGCNET_DEBUG_MEMORY: '1: fences around every block of memory, and NaN in fresh ones',
   IGCNET_NATIVE: 'path of another build of the native addon, tried first',
   IGCNET_DATA: 'folder of the CIFAR files for the tests',
-  IGCNET_BENCH_DEVICE: 'the device that bench:rivals compares, of igcnet and of PyTorch: cpu or cuda (default: cpu)',
+  IGCNET_BENCH_DEVICE:
+    'what bench:rivals compares, of igcnet and of PyTorch, and bench:kernels measures: cpu or cuda (default: cpu)',
+  IGCNET_BENCH_PRECISION:
+    'in what bench:rivals stores maps, of igcnet and of PyTorch: f32, on cuda bf16 or f16 (default: f32)',
+  IGCNET_TEST_GPU: '1: the tests of the device cuda that run on the host otherwise use the GPU',
   IGCNET_TEST_DEVICE: 'the device that the kernel tests compare with reference (default: cpu)',
   IGCNET_PYTHON: 'a Python with PyTorch, for bench:rivals (default: python3)',
   IGCNET_VERBOSE: '1: the set-up prints what its commands print',

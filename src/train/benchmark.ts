@@ -141,11 +141,11 @@ async function timeTraining(net: Network, config: TrainConfig, options: TimingOp
 export function inferencePasses(
   net: Network,
   { images, count: batchSize }: Pick<ReturnType<typeof syntheticBatch>, 'images' | 'count'>,
-  device: TrainConfig['device'],
+  { device, precision = 'f32' }: Pick<TrainConfig, 'device' | 'precision'>,
 ): (count: number) => Promise<ArrayLike<number>> {
   const enqueue = () => {
     using _inner = scope()
-    return noGrad(() => net.forward(tensor(images, [batchSize, ...IMAGE], { device })).data())
+    return noGrad(() => net.forward(tensor(images, [batchSize, ...IMAGE], { device, dtype: precision })).data())
   }
   net.eval()
   return async count => {
@@ -162,7 +162,7 @@ export function inferencePasses(
 
 function timeInference(net: Network, config: TrainConfig, batchSize: number, options: TimingOptions): Promise<Timing> {
   const batch = syntheticBatch(batchSize, config.numClasses)
-  return timeRepetitions(inferencePasses(net, batch, config.device), options)
+  return timeRepetitions(inferencePasses(net, batch, config), options)
 }
 
 /** The larger error of the two modes. @throws InternalError over the tolerance */

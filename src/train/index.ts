@@ -1,5 +1,5 @@
 /** Training runs: `import { train } from 'igcnet'`. Everything public is exported here. */
-export { type DatasetName, type TrainConfig, withDefaults } from './config.ts'
+export { type DatasetName, type Precision, type TrainConfig, withDefaults } from './config.ts'
 export {
   type CheckpointEvaluation,
   type EvaluateCheckpointOptions,

@@ -110,7 +110,7 @@ function* sources(folder: string): Iterable<string> {
 
 test('the table of variables is that of the sources', () => {
   const read = /(?:process\.env\.|getenv\("|has_value\("|\.env\(')(IGCNET_[A-Z0-9_]+)/g
-  const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels', 'test/support']
+  const found = ['src', 'native', 'scripts', 'benchmarks', 'test/unit', 'test/kernels', 'test/cuda', 'test/support']
     .flatMap(folder => [...sources(join(root, folder))])
     .flatMap(text => [...text.matchAll(read)].map(match => match[1]))
   expect([...new Set(found)].sort()).toEqual(Object.keys(VARIABLES).sort())

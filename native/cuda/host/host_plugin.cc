@@ -1,5 +1,6 @@
 // The plug-in that tests load in the place of libigcnet_cuda.so: the same kernels, on the host (host_simt.h), behind
 // the same border. Memory that a kernel must not read before it wrote it is NaN.
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -32,12 +33,20 @@ class HostPlatform final : public Platform {
   void read(const void* from, void* to, size_t bytes) override { std::memcpy(to, from, bytes); }
   size_t max_shared_bytes() const override { return size_t{163} << 10; }  // of sm_80
   std::string description() const override { return kDescription; }
+  double milliseconds(const std::function<void()>& work) override {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
 };
+
+// Times on the host say nothing about a GPU: nothing is measured unless a test asks for it.
+std::string asked_for_file() { return std::getenv("IGCNET_CUDA_TUNING") == nullptr ? "" : tuning_file(); }
 
 class HostSimtBackend final : public SimtBackend {
  public:
   HostSimtBackend(std::unique_ptr<Platform> platform, std::string name)
-      : SimtBackend(std::move(platform)), name_(std::move(name)) {}
+      : SimtBackend(std::move(platform), asked_for_file()), name_(std::move(name)) {}
   std::string_view name() const override { return name_; }
 
  private:
