@@ -62,17 +62,28 @@ export function occupancy({ registers, threads, sharedBytes }) {
   return (blocks * warps * 32) / SM90.threads
 }
 
+/** `void f<A(1)>(B<C>)` without what follows the name: from the first bracket outside of <> on. */
+function withoutArguments(name) {
+  const text = name.replaceAll('(anonymous namespace)::', '')
+  let depth = 0
+  for (const [i, letter] of [...text].entries()) {
+    if (letter === '<') depth++
+    else if (letter === '>') depth--
+    else if (letter === '(' && depth === 0) return text.slice(0, i)
+  }
+  return text
+}
+
 /** `map_kernel<Apply>` from its mangled name, where c++filt is there. */
 function readable(symbols) {
   const { stdout, status } = spawnSync('c++filt', { input: symbols.join('\n'), encoding: 'utf8' })
   const names = status === 0 ? stdout.trim().split('\n') : symbols
   return names.map(name =>
-    name
+    withoutArguments(name)
       .replace(/^void /, '')
       .replaceAll('igcnet::simt::', '')
-      .replaceAll('(anonymous namespace)::', '')
-      .replaceAll(/\((int|bool)\)/g, '')
-      .replace(/\([^<>]*\)$/, ''),
+      .replaceAll('igcnet::', '')
+      .replaceAll(/\((int|bool)\)/g, ''),
   )
 }
 
@@ -105,8 +116,8 @@ export function page(kernels, names, nvcc) {
   ]
   const fused = stages.flatMap(({ stage, C, V, height }) =>
     Object.entries(fusedBytes(C, height)).map(([kernel, sharedBytes]) => {
-      const found = kernels[names.indexOf(`${kernel}<${V}, true>`)]
-      if (found === undefined) throw new SetupError(`docs:kernels: ptxas named no ${kernel}<${V}, true>`)
+      const found = kernels[names.indexOf(`${kernel}<float, ${V}, true>`)]
+      if (found === undefined) throw new SetupError(`docs:kernels: ptxas named no ${kernel}<float, ${V}, true>`)
       const share = occupancy({ registers: found.registers, threads: 256, sharedBytes })
       return `| ${stage} | \`${kernel}\` | 8 x ${height} | ${(sharedBytes / 1024).toFixed(1)} | ${percent(share)} |`
     }),
@@ -121,7 +132,8 @@ shared memory. How the fused kernels work stands at the top of \`native/cuda/igc
 |---|---|---|---|---|
 ${rows.join('\n')}
 
-The fused kernels of interleaved group convolutions keep a tile in shared memory (KiB a block, 256 threads):
+The fused kernels of interleaved group convolutions keep a tile in shared memory, in f32 whatever the maps are stored in (KiB a
+block, 256 threads; occupancy of those on maps of f32):
 
 | block of plain_igc, 3x3 | kernel | tile | shared memory | occupancy |
 |---|---|---|---|---|

@@ -37,5 +37,5 @@ it('knows the shared memory of the fused kernels', () => {
 })
 
 it('fails when a fused kernel is missing', () => {
-  expect(() => page([], [], '13.0')).toThrow('ptxas named no igc_forward_kernel<2, true>')
+  expect(() => page([], [], '13.0')).toThrow('ptxas named no igc_forward_kernel<float, 2, true>')
 })
