@@ -16,13 +16,7 @@ std::unique_ptr<CudaBackend> make_backend(std::unique_ptr<CudaPlatform> platform
 // An executable graph. Ends where nothing that was launched uses it any more.
 class Graph {
  public:
-  // Takes `graph` over.
-  Graph(CudaPlatform& platform, cudaGraph_t graph) : platform_(platform) {
-    const cudaError_t status = cudaGraphInstantiate(&made_, graph, 0);
-    cudaGraphDestroy(graph);
-    if (status != cudaSuccess) fail_cuda("cudaGraphInstantiate(&made_, graph, 0)", status);
-    platform_.hold_memory();
-  }
+  Graph(CudaPlatform& platform, cudaGraphExec_t made) : platform_(platform), made_(made) { platform_.hold_memory(); }
   ~Graph() {
     platform_.use_gpu();
     cudaStreamSynchronize(platform_.stream());
@@ -36,7 +30,7 @@ class Graph {
 
  private:
   CudaPlatform& platform_;
-  cudaGraphExec_t made_ = nullptr;
+  cudaGraphExec_t made_;
 };
 
 }  // namespace
@@ -166,13 +160,11 @@ std::shared_ptr<void> CudaDevice::capture(const Recording& recording) {
   platform_->set_capturing(false);
   cudaGraph_t graph = nullptr;
   const cudaError_t status = cudaStreamEndCapture(stream_, &graph);
-  cudaGetLastError();
-  if (status != cudaSuccess || !whole) {
-    if (graph != nullptr) cudaGraphDestroy(graph);
-    cudaGetLastError();
-    return nullptr;
-  }
-  return std::make_shared<Graph>(*platform_, graph);
+  cudaGraphExec_t made = nullptr;
+  const bool captured = status == cudaSuccess && whole && cudaGraphInstantiate(&made, graph, 0) == cudaSuccess;
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  cudaGetLastError();  // of a capture that failed; it is no error of the device
+  return captured ? std::make_shared<Graph>(*platform_, made) : nullptr;
 }
 
 void CudaDevice::enqueue_upload(std::shared_ptr<std::byte[]> source, size_t bytes, const Output& y) {

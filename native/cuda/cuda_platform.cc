@@ -33,6 +33,7 @@ CudaPlatform::~CudaPlatform() {
 
 void* CudaPlatform::allocate(size_t bytes) {
   if (capturing_) throw Error(ErrorCode::kUnsupported, "cuda: a graph needs more memory than there was");
+  free_held();
   void* memory = nullptr;
   const cudaError_t status = cudaMallocAsync(&memory, bytes == 0 ? 1 : bytes, stream_);
   if (status == cudaSuccess) return memory;
@@ -58,7 +59,13 @@ void CudaPlatform::release(void* memory) noexcept {
 }
 
 void CudaPlatform::let_memory_go() noexcept {
-  if (--graphs_ > 0) return;
+  --graphs_;
+  free_held();
+}
+
+// What was released while a graph that might use it lived, or was made.
+void CudaPlatform::free_held() noexcept {
+  if (graphs_ > 0 || capturing_) return;
   for (void* memory : held_) cudaFreeAsync(memory, stream_);
   held_.clear();
 }

@@ -39,6 +39,8 @@ class CudaPlatform final : public simt::Platform {
   void let_memory_go() noexcept;
 
  private:
+  void free_held() noexcept;
+
   int ordinal_;
   cudaStream_t stream_ = nullptr;
   size_t max_shared_bytes_ = 0;
