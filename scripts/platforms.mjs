@@ -136,11 +136,11 @@ export const SYSTEMS = {
  * @throws {SetupError} for a library that is neither the system's nor in BUNDLED
  */
 export function librariesToBundle(file, os) {
-  const needed = SYSTEMS[os].needs(file).filter(library => !SYSTEM_LIBRARIES[os].test(library.file))
-  return needed.map(library => {
-    const known = BUNDLED.find(({ file: name }) => name.test(library.file))
-    if (known === undefined) throw new SetupError(`${file} needs ${library.file}, which no package brings`)
-    if (!existsSync(library.path)) throw new SetupError(`${library.file}, which ${file} needs, was not found`)
-    return { ...library, known }
+  const needed = SYSTEMS[os].needs(file).filter(one => !SYSTEM_LIBRARIES[os].test(one.file))
+  return needed.map(one => {
+    const known = BUNDLED.find(({ file: name }) => name.test(one.file))
+    if (known === undefined) throw new SetupError(`${file} needs ${one.file}, which no package brings`)
+    if (!existsSync(one.path)) throw new SetupError(`${one.file}, which ${file} needs, was not found`)
+    return { ...one, known }
   })
 }
