@@ -37,7 +37,7 @@ export class Recording implements Disposable {
  * that come from JavaScript or are read in between) takes place all the same; then there is no recording, but the reason.
  * @param body synchronous; what it throws is thrown, after what was enqueued until then has taken place
  * @returns `recording` or `refused`, and the result of `body`
- * @throws UnsupportedError inside of another recording
+ * @throws UnsupportedError inside of another recording; TypeError for a body that gives a promise
  * @example
  * const { recording } = device.record(() => { y = net.forward(x) }, 'cuda')
  * x.assign(next)
@@ -51,6 +51,10 @@ export function record<T>(
   let ended: ReturnType<typeof native.recordEnd> | undefined
   try {
     const result = body()
+    if (result instanceof Promise) {
+      result.catch(() => {}) // nobody will have it
+      throw new TypeError('record: expected a synchronous body but received one that gives a promise')
+    }
     ended = native.recordEnd(device)
     const { recording, refused } = ended
     return recording === undefined

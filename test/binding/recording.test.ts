@@ -113,6 +113,13 @@ describe('record', () => {
     recording?.dispose()
   })
 
+  it('takes no asynchronous body', () => {
+    expect(() => record(async () => {}, name)).toThrow(
+      new TypeError('record: expected a synchronous body but received one that gives a promise'),
+    )
+    expect(record(() => 3, name).result).toBe(3)
+  })
+
   it('has no other recording in it, and ends with dispose', () => {
     using _all = scope()
     const y = values(0)
