@@ -115,6 +115,7 @@ export function trainingSteps(
     let pending = training.enqueue(batch)
     for (let i = 1; i < count; i++) {
       const before = pending
+      if (training.scaler) await before
       pending = training.enqueue(batch)
       await settle(before)
     }

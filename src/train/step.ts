@@ -22,13 +22,33 @@ export interface StepOptions {
 }
 
 type Inputs = ReturnType<typeof toDevice>
+type Outputs = ReturnType<typeof forwardAndBack>
+
+/** All that a step enqueues besides copies, inside the active scope. */
+function forwardAndBack(
+  { images, labels }: Inputs,
+  net: Network,
+  sgd: Sgd,
+  { labelSmoothing, scaler }: { labelSmoothing: number; scaler: LossScaler | undefined },
+) {
+  const logits = net.forward(images)
+  const loss = crossEntropy(logits, labels, { labelSmoothing })
+  if (scaler) {
+    scaler.backward(loss as Tensor<readonly [], ParameterDType>)
+    scaler.step(sgd)
+  } else {
+    loss.backward()
+    sgd.step()
+  }
+  return { loss, logits }
+}
 
 /** A step that was recorded, on the tensors that it reads and writes. */
 interface Recorded {
   key: string
   recording: Recording
   inputs: Inputs
-  outputs: ReturnType<Steps['forwardAndBack']>
+  outputs: Outputs
 }
 
 /** The training steps of a network, one after the other. */
@@ -64,8 +84,9 @@ export class Steps implements Disposable {
 
   /**
    * Enqueues forward pass, loss, backward pass and optimiser step for a batch, and the reading of loss and logits. Nothing
-   * waits; the batch may be used again at once. With a loss scaler the results are to be waited for before the next step. A step is recorded when the one before had the same sizes and learning
-   * rate: it is what the next ones repeat.
+   * waits; the batch may be used again at once. A step is recorded when the one before had the same sizes and learning
+   * rate: it is what the next ones repeat. With a loss scaler the results are to be waited for before the next step, whose
+   * scale they fix.
    */
   enqueue(batch: PlainBatch): ReturnType<typeof readResults> {
     const key = `${batch.count} ${this.#sgd.lr}`
@@ -74,7 +95,7 @@ export class Steps implements Disposable {
     if (this.#recorded?.key === key) return this.#replay(this.#recorded, batch)
     if (this.#records && repeats && this.#refused === undefined) return this.#record(key, batch)
     using _step = scope()
-    return this.#read(this.forwardAndBack(this.#toDevice(batch)))
+    return this.#read(this.#forwardAndBack(this.#toDevice(batch)))
   }
 
   /** Forgets what was recorded, and frees the loss scaler. */
@@ -94,18 +115,9 @@ export class Steps implements Disposable {
     this.dispose()
   }
 
-  /** @internal Inside the active scope. */
-  forwardAndBack({ images, labels }: Inputs) {
-    const logits = this.#net.forward(images)
-    const loss = crossEntropy(logits, labels, { labelSmoothing: this.#options.labelSmoothing })
-    if (this.scaler) {
-      this.scaler.backward(loss as Tensor<readonly [], ParameterDType>)
-      this.scaler.step(this.#sgd)
-    } else {
-      loss.backward()
-      this.#sgd.step()
-    }
-    return { loss, logits }
+  #forwardAndBack(inputs: Inputs): Outputs {
+    const { labelSmoothing } = this.#options
+    return forwardAndBack(inputs, this.#net, this.#sgd, { labelSmoothing, scaler: this.scaler })
   }
 
   #toDevice(batch: PlainBatch): Inputs {
@@ -113,7 +125,7 @@ export class Steps implements Disposable {
     return toDevice(batch, device, precision)
   }
 
-  #read({ loss, logits }: ReturnType<Steps['forwardAndBack']>): ReturnType<typeof readResults> {
+  #read({ loss, logits }: Outputs): ReturnType<typeof readResults> {
     const results = readResults(loss, logits)
     if (this.scaler === undefined) return results
     const both = Promise.all([results, this.scaler.update()]).then(([values]) => values)
@@ -133,7 +145,7 @@ export class Steps implements Disposable {
     const { device } = this.#options
     using _step = scope()
     const inputs = this.#toDevice(batch)
-    const { result: outputs, recording, refused } = record(() => this.forwardAndBack(inputs), device)
+    const { result: outputs, recording, refused } = record(() => this.#forwardAndBack(inputs), device)
     this.#refused = refused
     if (recording !== undefined) {
       for (const tensor of [inputs.images, inputs.labels, outputs.loss, outputs.logits]) untracked(() => tensor)
