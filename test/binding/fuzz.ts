@@ -56,7 +56,7 @@ const spoil: fc.Arbitrary<Spoil> = fc.oneof(
     kind: fc.constant('other' as const),
     at: index,
     shape: fc.oneof(fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 5 }), fc.constantFrom(...emptyShapes)),
-    dtype: fc.constantFrom<DType>('f32', 'f64', 'i32', 'u8'),
+    dtype: fc.constantFrom<DType>('f32', 'f64', 'i32', 'u8', 'bf16', 'f16'),
     device: fc.constantFrom<Device>('cpu', 'reference'),
   }),
   fc.record({ kind: fc.constant('alias' as const), at: index, from: index }),

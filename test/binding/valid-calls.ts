@@ -6,7 +6,7 @@ import * as errors from '../../src/errors.ts'
 import type { Native, NativeRecording, NativeTensor, TypedArray } from '../../src/native.ts'
 
 export type Device = 'cpu' | 'reference'
-export type DType = 'f32' | 'f64' | 'i32' | 'u8'
+export type DType = 'f32' | 'f64' | 'i32' | 'u8' | 'bf16' | 'f16'
 
 /** Small sizes from which the arguments are made; all 1 or more. */
 export interface Sizes {
@@ -40,7 +40,8 @@ export class Maker {
   /** With values from 0 to 1, on the device and of the dtype of the call unless told otherwise. */
   tensor(shape: readonly number[], dtype: DType = this.sizes.dtype, device: Device = this.sizes.device): NativeTensor {
     const length = shape.reduce((product, size) => product * size, 1)
-    const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array }
+    const half = Uint16Array // the bits
+    const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, bf16: half, f16: half }
     const data: TypedArray = new arrays[dtype](length).map((_, i) => (i * 7 + 3) % 2)
     const tensor = this.native.tensorCreate({ device, dtype, shape }, data)
     this.made.push(tensor)
