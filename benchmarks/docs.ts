@@ -128,7 +128,7 @@ function promise(results: readonly Stored<CaseResult | MemoryResult>[]): string 
   if (ours === undefined || theirs === undefined) return ''
   return (
     `\nIGC-L24M2 of depth 20 trains ${withCommas(Math.round(ours))} images/s in igcnet, the regular W16 of the same depth ` +
-    `${withCommas(Math.round(theirs))} in the better layout of PyTorch: ${times(ours / theirs)}.\n`
+    `${withCommas(Math.round(theirs))} in the better layout of PyTorch: ${(ours / theirs).toFixed(2)}x.\n`
   )
 }
 
