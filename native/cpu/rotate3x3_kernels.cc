@@ -18,43 +18,87 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-// The turns j of a block are summed a few at a time: as many as leave registers for several outputs.
-constexpr int kMostTurns = kManyRegisters ? 4 : 2;
+constexpr int kMostChannels = kLanes <= 8 ? kLanes : kLanes - 1;  // in a group
+
+// Lane i of a turned vector is lane rotation[j][i] of the vector: of its tuple, the one j before it (kBack) or behind it.
+// Within 128 bits that is a shuffle, which costs one operation everywhere.
+template <int kM, int kBack>
+HWY_INLINE V turned(V v, int j, const int32_t* rotation) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kM == 2 || kM == 4) {
+    if (j == 0) return v;
+    if (kM == 2) return hn::Shuffle2301(v);
+    if (j == 2) return hn::Shuffle1032(v);
+    return (j == 1) == (kBack == 1) ? hn::Shuffle2103(v) : hn::Shuffle0321(v);
+  }
+#endif
+  return hn::TableLookupLanes(v, hn::SetTableIndices(D(), rotation + j * kLanes));
+}
+
+// The turns j of a block are summed a few at a time: as many as leave registers for several outputs. With 16 registers
+// there are 12 sums, so that none waits for the one before it.
+constexpr int kMostTurns = kManyRegisters ? 4 : 3;
 constexpr int passes(int M) { return (M + kMostTurns - 1) / kMostTurns; }
 constexpr int turns(int M) { return (M + passes(M) - 1) / passes(M); }  // of the largest pass
 
-// In registers are the sums, the inputs, a weight, and with more than one pass the outputs so far.
+// With 32 registers, in them are the sums, the inputs, a weight, and with more than one pass the outputs so far.
 constexpr int most_outputs(int M) {
-  constexpr int kRegisters = kManyRegisters ? 28 : 15, kMost = 8;
+  if (!kManyRegisters) return 12 / turns(M);
+  constexpr int kRegisters = 28, kMost = 8;
   const int per_output = turns(M) + 1 + (passes(M) > 1 ? 1 : 0);
   return std::clamp((kRegisters - 3) / per_output, 1, kMost);
+}
+
+// One kernel row with 32 registers: each input is loaded once for the three columns that it meets, the weights stream.
+template <int kM, int kTurns, int kOutputs>
+HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, int64_t pixel, const float* HWY_RESTRICT w, V* sum) {
+  V value[kOutputs + 2];
+#pragma GCC unroll 32
+  for (int i = 0; i < kOutputs + 2; ++i) value[i] = load_once(x + i * pixel);
+#pragma GCC unroll 32
+  for (int j = 0; j < kTurns; ++j) {
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      const V weight = load_once(w + (s * kM + j) * kLanes);
+#pragma GCC unroll 32
+      for (int i = 0; i < kOutputs; ++i) {
+        sum[i * kTurns + j] = hn::MulAdd(weight, value[i + s], sum[i * kTurns + j]);
+      }
+    }
+  }
+}
+
+// One kernel row with 16 registers: the weights of a column stay, the inputs stream.
+template <int kM, int kTurns, int kOutputs>
+HWY_INLINE void sum_row_by_weights(const float* HWY_RESTRICT x, int64_t pixel, const float* HWY_RESTRICT w, V* sum) {
+#pragma GCC unroll 3
+  for (int s = 0; s < 3; ++s) {
+    V weight[kTurns];
+#pragma GCC unroll 4
+    for (int j = 0; j < kTurns; ++j) weight[j] = load_again(w + (s * kM + j) * kLanes);
+#pragma GCC unroll 32
+    for (int i = 0; i < kOutputs; ++i) {
+      const V value = load_again(x + (i + s) * pixel);
+#pragma GCC unroll 4
+      for (int j = 0; j < kTurns; ++j) sum[i * kTurns + j] = hn::MulAdd(weight[j], value, sum[i * kTurns + j]);
+    }
+  }
 }
 
 // Turns [kFirst, kEnd) of the outputs whose first input is x[0][t].
 template <int kM, int kFirst, int kEnd, int kOutputs>
 HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64_t t, V* out) {
   constexpr int kTurns = kEnd - kFirst;
-  const int64_t pixel = task.pixel;
   V sum[kTurns * kOutputs];
 #pragma GCC unroll 32
   for (int i = 0; i < kTurns * kOutputs; ++i) sum[i] = hn::Zero(D());
 #pragma GCC unroll 3
   for (int r = 0; r < 3; ++r) {
-    const float* HWY_RESTRICT x = rows[r] + t;
-    const float* HWY_RESTRICT w = task.w[r] + kFirst * kLanes;
-    V value[kOutputs + 2];
-#pragma GCC unroll 32
-    for (int i = 0; i < kOutputs + 2; ++i) value[i] = load_once(x + i * pixel);
-#pragma GCC unroll 32
-    for (int j = 0; j < kTurns; ++j) {
-#pragma GCC unroll 3
-      for (int s = 0; s < 3; ++s) {
-        const V weight = load_once(w + (s * kM + j) * kLanes);
-#pragma GCC unroll 32
-        for (int i = 0; i < kOutputs; ++i) {
-          sum[i * kTurns + j] = hn::MulAdd(weight, value[i + s], sum[i * kTurns + j]);
-        }
-      }
+    const float* w = task.w[r] + kFirst * kLanes;
+    if constexpr (kManyRegisters) {
+      sum_row_by_inputs<kM, kTurns, kOutputs>(rows[r] + t, task.pixel, w, sum);
+    } else {
+      sum_row_by_weights<kM, kTurns, kOutputs>(rows[r] + t, task.pixel, w, sum);
     }
   }
 #pragma GCC unroll 32
@@ -66,9 +110,10 @@ HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64
         continue;
       }
     }
-    const auto turn = hn::SetTableIndices(D(), task.rotation + (kFirst + j) * kLanes);
 #pragma GCC unroll 32
-    for (int i = 0; i < kOutputs; ++i) out[i] = hn::Add(out[i], hn::TableLookupLanes(sum[i * kTurns + j], turn));
+    for (int i = 0; i < kOutputs; ++i) {
+      out[i] = hn::Add(out[i], turned<kM, 1>(sum[i * kTurns + j], kFirst + j, task.rotation));
+    }
   }
 }
 
@@ -121,10 +166,15 @@ HWY_INLINE void rotate_any_3x3(const Rotate3x3& task, std::integer_sequence<int,
   kRotate[task.M - 1](task);
 }
 
-// M is below the lanes.
 void Rotate3x3Kernel(const Rotate3x3& task) {
-  rotate_any_3x3(task, std::make_integer_sequence<int, std::max(kLanes - 1, 1)>());
+  rotate_any_3x3(task, std::make_integer_sequence<int, kMostChannels>());
 }
+
+// Whether the turns of all outputs are made before the sums, once for all kernel rows: with 16 registers there is no room
+// for the indices of a turn that is no shuffle.
+template <int kM>
+constexpr bool kTurnsFirst = !kManyRegisters && kM > 2 && kM != 4;
+constexpr int64_t kMostTurned = 64;  // outputs of a task whose turns are made first
 
 // Column `column` of kRows input rows; that of column c is kept at c % 3.
 template <int kRows>
@@ -135,7 +185,8 @@ HWY_INLINE void load_column(const float* const* x, int64_t at, int column, V* va
 
 // What an output adds whose first input column is kept at kColumn and whose last one is x[..][at].
 template <int kRows, int kTurns, int kColumn, class Turn>
-HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, const Turn* turn, V* value, V* sum) {
+HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, const Turn* turn, V* value,
+                           V* sum) {
   load_column<kRows>(x, at, (kColumn + 2) % 3, value);
   const V straight = hn::LoadU(D(), dy);
   V gradient[kTurns];
@@ -149,61 +200,159 @@ HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, c
   }
 }
 
-// The gradients of kRows kernel rows, of three columns each, for the kTurns turns from j0 on stay in registers over all
-// rows of the task; so do the inputs of the last columns. They start at 0 and are added to dw once, so the long sum
-// over the batch is a sum of short ones, which rounds less.
-template <int kRows, int kTurns>
-HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, int64_t r0, int64_t j0) {
-  V sum[kRows * 3 * kTurns], value[kRows * 3];
-#pragma GCC unroll 32
-  for (int i = 0; i < kRows * 3 * kTurns; ++i) sum[i] = hn::Zero(D());
+// One row of outputs with 32 registers: the inputs of the last columns stay, an output brings three.
+template <int kM, int kRows, int kTurns>
+HWY_INLINE void add_row_by_window(const RotateGradient3x3& task, const float* HWY_RESTRICT dy, const float* const* x,
+                                  int j0, V* sum) {
+  V value[kRows * 3];
   decltype(hn::SetTableIndices(D(), task.rotation)) turn[kTurns];
 #pragma GCC unroll 4
   for (int j = 0; j < kTurns; ++j) turn[j] = hn::SetTableIndices(D(), task.rotation + (j0 + j) * kLanes);
   const int64_t pixel = task.pixel, dy_step = task.dy_step;
+  load_column<kRows>(x, 0, 0, value);
+  load_column<kRows>(x, pixel, 1, value);
+  int64_t at = 2 * pixel, t = task.count;
+  for (; t >= 3; t -= 3, at += 3 * pixel, dy += 3 * dy_step) {
+    add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
+    add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
+    add_output<kRows, kTurns, 2>(dy + 2 * dy_step, x, at + 2 * pixel, turn, value, sum);
+  }
+  if (t > 0) add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
+  if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
+}
+
+// One row of outputs with 16 registers: up to 12 of them have sums, so inputs and gradients stream. `turned_dy`, where it
+// is not null, has the turns of each output, [count][kM][lanes].
+template <int kM, int kRows, int kFirst, int kTurns>
+HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY_RESTRICT dy,
+                                 const float* HWY_RESTRICT turned_dy, const float* const* x, V* sum) {
+  const int64_t pixel = task.pixel;
+  int64_t at = 0;
+  for (int64_t t = task.count; t > 0; --t, at += pixel, dy += task.dy_step, turned_dy += kM * kLanes) {
+    if constexpr (kRows == 1) {
+      const V value[3] = {load_again(x[0] + at), load_again(x[0] + at + pixel), load_again(x[0] + at + 2 * pixel)};
+#pragma GCC unroll 4
+      for (int j = 0; j < kTurns; ++j) {
+        const V gradient = kTurnsFirst<kM> ? load_again(turned_dy + (kFirst + j) * kLanes)
+                                           : turned<kM, -1>(load_again(dy), kFirst + j, task.rotation);
+#pragma GCC unroll 3
+        for (int s = 0; s < 3; ++s) sum[s * kTurns + j] = hn::MulAdd(gradient, value[s], sum[s * kTurns + j]);
+      }
+    } else {
+      V gradient[kTurns];
+      const V straight = load_again(dy);
+#pragma GCC unroll 2
+      for (int j = 0; j < kTurns; ++j) gradient[j] = turned<kM, -1>(straight, kFirst + j, task.rotation);
+#pragma GCC unroll 9
+      for (int tap = 0; tap < kRows * 3; ++tap) {
+        const V value = load_again(x[tap / 3] + at + tap % 3 * pixel);
+#pragma GCC unroll 2
+        for (int j = 0; j < kTurns; ++j) sum[tap * kTurns + j] = hn::MulAdd(gradient[j], value, sum[tap * kTurns + j]);
+      }
+    }
+  }
+}
+
+// The gradients of kRows kernel rows, of three columns each, for the kTurns turns from kFirst on stay in registers over
+// all rows of the task. They start at 0 and are added to dw once, so the long sum over the batch is a sum of short ones,
+// which rounds less.
+template <int kM, int kRows, int kFirst, int kTurns>
+HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, const float* turned_dy, int64_t r0) {
+  V sum[kRows * 3 * kTurns];
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows * 3 * kTurns; ++i) sum[i] = hn::Zero(D());
   for (int64_t row = 0; row < task.rows; ++row) {
     if (task.ahead != nullptr) task.ahead->share();
     const float* x[kRows];
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) x[r] = task.x[row + r0 + r];
-    const float* HWY_RESTRICT dy = task.dy + row * task.dy_row;
-    load_column<kRows>(x, 0, 0, value);
-    load_column<kRows>(x, pixel, 1, value);
-    int64_t at = 2 * pixel, t = task.count;
-    for (; t >= 3; t -= 3, at += 3 * pixel, dy += 3 * dy_step) {
-      add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
-      add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
-      add_output<kRows, kTurns, 2>(dy + 2 * dy_step, x, at + 2 * pixel, turn, value, sum);
+    const float* dy = task.dy + row * task.dy_row;
+    if constexpr (kManyRegisters) {
+      add_row_by_window<kM, kRows, kTurns>(task, dy, x, kFirst, sum);
+    } else {
+      add_row_by_loads<kM, kRows, kFirst, kTurns>(task, dy, turned_dy + row * task.count * kM * kLanes, x, sum);
     }
-    if (t > 0) add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
-    if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
   }
 #pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) {
-    float* dw = task.dw[r0 + r] + j0 * kLanes;
+    float* dw = task.dw[r0 + r] + kFirst * kLanes;
 #pragma GCC unroll 3
     for (int s = 0; s < 3; ++s) {
 #pragma GCC unroll 4
       for (int j = 0; j < kTurns; ++j) {
-        float* place = dw + (s * task.M + j) * kLanes;
+        float* place = dw + (s * kM + j) * kLanes;
         hn::Store(hn::Add(hn::Load(D(), place), sum[(r * 3 + s) * kTurns + j]), D(), place);
       }
     }
   }
 }
 
-void RotateGradient3x3Kernel(const RotateGradient3x3& task) {
-  constexpr int kRows = kManyRegisters ? 3 : 1;  // whose windows the registers hold
-  for (int64_t r = 0; r < 3; r += kRows) {
-    for_equal_blocks<2>(task.M, [&](int64_t j, int64_t turns) {
-      if (turns == 1) {
-        rotate_gradient_3x3<kRows, 1>(task, r, j);
-      } else {
-        rotate_gradient_3x3<kRows, 2>(task, r, j);
+// How many kernel rows and turns have their sums in registers at a time.
+constexpr int gradient_rows(int M) { return kManyRegisters || M == 1 ? 3 : M == 2 ? 2 : 1; }
+constexpr int gradient_passes(int M) { return kManyRegisters ? (M + 1) / 2 : (M + 3) / 4; }
+
+template <int kM, int... kPass>
+HWY_INLINE void rotate_gradient_passes(const RotateGradient3x3& task, const float* turned_dy,
+                                       std::integer_sequence<int, kPass...>) {
+  constexpr int kPasses = sizeof...(kPass), kRows = gradient_rows(kM);
+  int64_t r = 0;
+  for (; r + kRows <= 3; r += kRows) {
+    (rotate_gradient_3x3<kM, kRows, kM * kPass / kPasses, kM*(kPass + 1) / kPasses - kM * kPass / kPasses>(
+         task, turned_dy, r),
+     ...);
+  }
+  if constexpr (3 % kRows != 0) rotate_gradient_3x3<kM, 3 % kRows, 0, kM>(task, turned_dy, r);
+}
+
+// A task of at most kMostTurned outputs if kTurnsFirst.
+template <int kM>
+HWY_INLINE void rotate_gradient_part(const RotateGradient3x3& task) {
+  constexpr std::make_integer_sequence<int, gradient_passes(kM)> kPasses;
+  if constexpr (kTurnsFirst<kM>) {
+    HWY_ALIGN float turned_dy[kMostTurned * kM * kLanes];
+    float* out = turned_dy;
+    for (int64_t row = 0; row < task.rows; ++row) {
+      const float* dy = task.dy + row * task.dy_row;
+      for (int64_t t = 0; t < task.count; ++t, dy += task.dy_step, out += kM * kLanes) {
+        const V straight = hn::LoadU(D(), dy);
+#pragma GCC unroll 8
+        for (int j = 0; j < kM; ++j) hn::Store(turned<kM, -1>(straight, j, task.rotation), D(), out + j * kLanes);
       }
-    });
+    }
+    rotate_gradient_passes<kM>(task, turned_dy, kPasses);
+  } else {
+    rotate_gradient_passes<kM>(task, nullptr, kPasses);
   }
 }
+
+template <int kM>
+void rotate_gradient_of(const RotateGradient3x3& task) {
+  if (!kTurnsFirst<kM> || task.rows * task.count <= kMostTurned) return rotate_gradient_part<kM>(task);
+  RotateGradient3x3 part = task;
+  for (int64_t row = 0; row < task.rows; ++row) {
+    for (int64_t t = 0; t < task.count; t += kMostTurned) {
+      const float* x[3];
+      for (int r = 0; r < 3; ++r) x[r] = task.x[row + r] + t * task.pixel;
+      part.x = x;
+      part.rows = 1;
+      part.count = std::min(kMostTurned, task.count - t);
+      part.dy = task.dy + row * task.dy_row + t * task.dy_step;
+      rotate_gradient_part<kM>(part);
+    }
+  }
+}
+
+template <int... kM>
+HWY_INLINE void rotate_gradient_any_3x3(const RotateGradient3x3& task, std::integer_sequence<int, kM...>) {
+  static constexpr void (*kGradient[])(const RotateGradient3x3&) = {rotate_gradient_of<kM + 1>...};
+  kGradient[task.M - 1](task);
+}
+
+void RotateGradient3x3Kernel(const RotateGradient3x3& task) {
+  rotate_gradient_any_3x3(task, std::make_integer_sequence<int, kMostChannels>());
+}
+
+int64_t MostChannelsKernel() { return kMostChannels; }
 
 }  // namespace
 // NOLINTNEXTLINE(google-readability-namespace-comments)
@@ -217,9 +366,11 @@ namespace {
 
 HWY_EXPORT(Rotate3x3Kernel);
 HWY_EXPORT(RotateGradient3x3Kernel);
+HWY_EXPORT(MostChannelsKernel);
 
 }  // namespace
 
+int64_t most_rotated_3x3() { return HWY_DYNAMIC_DISPATCH(MostChannelsKernel)(); }
 void rotate_3x3(const Rotate3x3& task) { HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(task); }
 void rotate_gradient_3x3(const RotateGradient3x3& task) { HWY_DYNAMIC_DISPATCH(RotateGradient3x3Kernel)(task); }
 

@@ -90,10 +90,14 @@ struct RotateGradientRow {
 };
 void rotate_gradient_row(const RotateGradientRow& row);
 
+// The most channels in a group that the loops for 3x3 kernels take: those that a vector holds; with vectors of more than
+// 8 lanes one less, since there the turns of whole vectors cost more than repeating single inputs.
+int64_t most_rotated_3x3();
+
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
 // with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. Pixels of a row of x are `pixel` floats apart.
 struct Rotate3x3 {
-  int64_t M = 1;  // below the lanes
+  int64_t M = 1;  // at most most_rotated_3x3()
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
   const float* w[3] = {};

@@ -33,6 +33,18 @@ HWY_INLINE V load_once(const float* p) {
   return v;
 }
 
+// A vector that is loaded anew here even if it was loaded before: where registers are few, GCC keeps values for later
+// use and spills sums.
+HWY_INLINE V load_again(const float* p) {
+#if HWY_COMPILER_GCC_ACTUAL && HWY_TARGET == HWY_AVX2
+  V v;
+  asm volatile("vmovups %1, %0" : "=x"(v.raw) : "m"(*reinterpret_cast<const __m256_u*>(p)));
+  return v;
+#else
+  return hn::LoadU(D(), p);
+#endif
+}
+
 // The first `active` lanes, without touching what lies behind them (another thread may write there).
 HWY_INLINE void store_first(V v, int64_t active, float* y) {
   if (active == kLanes) {
