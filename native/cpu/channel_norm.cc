@@ -2,6 +2,8 @@
 // double.
 #include "cpu/channel_norm.h"
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/channel_norm.cc"
 #include "cpu/simd.h"
@@ -13,35 +15,52 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-// One row at a time: the coefficients stay in the L1 cache, and x is read as it lies.
-template <bool kRelu>
-void normalise(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
-  for (int64_t row = 0; row < rows; ++row, x += C, y += C) {
-    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-      auto v = normalised(d, hn::LoadU(d, x + c), hn::LoadU(d, norm.mean + c), hn::LoadU(d, norm.scale + c),
-                          hn::LoadU(d, norm.beta + c));
-      if constexpr (kRelu) v = rectified(d, v);
-      hn::StoreU(v, d, y + c);
-    });
+// Calls body(tag, c, row, rows of the block) for blocks of a few rows and all vectors of channels: the coefficients of a
+// vector are loaded once a block, and x is read about as it lies.
+template <class Body>
+HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const Body& body) {
+  constexpr int64_t kBlock = 4;
+  int64_t row = 0;
+  for (; row + kBlock <= rows; row += kBlock) {
+    for_each_vector(0, C, [&](auto d, int64_t c)
+                              HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, kBlock>()); });
+  }
+  for (; row < rows; ++row) {
+    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, 1>()); });
   }
 }
 
 template <bool kRelu>
-void norm_gradient(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,
-                   float* out) {
+void normalise(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C, float* HWY_RESTRICT y) {
+  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+    const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
+    const auto beta = hn::LoadU(d, norm.beta + c);
+    for (int64_t i = 0; i < block(); ++i) {
+      const int64_t at = (row + i) * C + c;
+      auto v = normalised(d, hn::LoadU(d, x + at), mean, scale, beta);
+      if constexpr (kRelu) v = rectified(d, v);
+      hn::StoreU(v, d, y + at);
+    }
+  });
+}
+
+template <bool kRelu>
+void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x, const float* HWY_RESTRICT g,
+                   int64_t rows, int64_t C, float* HWY_RESTRICT out) {
   const ChannelNorm& n = norm.norm;
-  for (int64_t row = 0; row < rows; ++row, x += C, g += C, out += C) {
-    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-      const auto value = hn::LoadU(d, x + c), mean = hn::LoadU(d, n.mean + c), scale = hn::LoadU(d, n.scale + c);
-      auto gradient = hn::LoadU(d, g + c);
-      if constexpr (kRelu) {
-        gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, hn::LoadU(d, n.beta + c)));
-      }
-      const auto through_statistics =
-          hn::MulAdd(hn::Sub(value, mean), hn::LoadU(d, norm.slope + c), hn::LoadU(d, norm.offset + c));
-      hn::StoreU(hn::Mul(scale, hn::Sub(gradient, through_statistics)), d, out + c);
-    });
-  }
+  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+    const auto mean = hn::LoadU(d, n.mean + c), scale = hn::LoadU(d, n.scale + c);
+    const auto beta = kRelu ? hn::LoadU(d, n.beta + c) : hn::Zero(d);
+    const auto slope = hn::LoadU(d, norm.slope + c), offset = hn::LoadU(d, norm.offset + c);
+    for (int64_t i = 0; i < block(); ++i) {
+      const int64_t at = (row + i) * C + c;
+      const auto value = hn::LoadU(d, x + at);
+      auto gradient = hn::LoadU(d, g + at);
+      if constexpr (kRelu) gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, beta));
+      const auto through_statistics = hn::MulAdd(hn::Sub(value, mean), slope, offset);
+      hn::StoreU(hn::Mul(scale, hn::Sub(gradient, through_statistics)), d, out + at);
+    }
+  });
 }
 
 template <bool kRelu>
@@ -87,33 +106,37 @@ void MaskAndSumRowsKernel(const ChannelNorm& norm, const float* x, const float* 
   norm.relu ? mask_and_sum<true>(norm, x, g, dv, rows, C, sums) : mask_and_sum<false>(norm, x, g, dv, rows, C, sums);
 }
 
-// The sum over rows of term(row), four partial sums at a time.
-template <class D, class Term>
-HWY_INLINE hn::Vec<D> sum_rows(D d, int64_t rows, const Term& term) {
-  auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-  int64_t row = 0;
-  for (; row + 4 <= rows; row += 4) {
-    sum0 = hn::Add(sum0, term(row));
-    sum1 = hn::Add(sum1, term(row + 1));
-    sum2 = hn::Add(sum2, term(row + 2));
-    sum3 = hn::Add(sum3, term(row + 3));
-  }
-  for (; row < rows; ++row) sum0 = hn::Add(sum0, term(row));
-  return hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
-}
-
+// sums [3][C]: mean, sum of x - mean, sum of (x - mean)^2; four partial sums each.
 void StatisticsRowsKernel(const float* x, int64_t rows, int64_t C, float* sums) {
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-    const auto sum = sum_rows(d, rows, [&](int64_t row) HWY_ATTR { return hn::LoadU(d, x + row * C + c); });
-    const auto mean = hn::Div(sum, hn::Set(d, static_cast<float>(rows)));
-    const auto centred = [&](int64_t row) HWY_ATTR { return hn::Sub(hn::LoadU(d, x + row * C + c), mean); };
-    hn::StoreU(mean, d, sums + c);
-    hn::StoreU(sum_rows(d, rows, centred), d, sums + C + c);
-    const auto square = [&](int64_t row) HWY_ATTR {
-      const auto difference = centred(row);
-      return hn::Mul(difference, difference);
+    using V = hn::Vec<decltype(d)>;
+    const auto total = [&](const V* four)
+                           HWY_ATTR { return hn::Add(hn::Add(four[0], four[1]), hn::Add(four[2], four[3])); };
+    const float* column = x + c;
+    V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    const auto add = [&](int64_t row, int i) HWY_ATTR { sum[i] = hn::Add(sum[i], hn::LoadU(d, column + row * C)); };
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) add(row + i, i);
+    }
+    for (; row < rows; ++row) add(row, 0);
+    const V mean = hn::Div(total(sum), hn::Set(d, static_cast<float>(rows)));
+    V centred[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    V square[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    const auto add_difference = [&](int64_t r, int i) HWY_ATTR {
+      const V difference = hn::Sub(hn::LoadU(d, column + r * C), mean);
+      centred[i] = hn::Add(centred[i], difference);
+      square[i] = hn::Add(square[i], hn::Mul(difference, difference));
     };
-    hn::StoreU(sum_rows(d, rows, square), d, sums + 2 * C + c);
+    for (row = 0; row + 4 <= rows; row += 4) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) add_difference(row + i, i);
+    }
+    for (; row < rows; ++row) add_difference(row, 0);
+    hn::StoreU(mean, d, sums + c);
+    hn::StoreU(total(centred), d, sums + C + c);
+    hn::StoreU(total(square), d, sums + 2 * C + c);
   });
 }
 
