@@ -44,6 +44,33 @@ void normalise(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t row
   });
 }
 
+// The rows y of normalise(), in slabs of whole vectors.
+template <bool kRelu>
+void normalise_to_slabs(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C,
+                        float* HWY_RESTRICT out, int64_t slab) {
+  constexpr int64_t kLanes = HWY_LANES(float);
+  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+    const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
+    const auto beta = hn::LoadU(d, norm.beta + c);
+    float* HWY_RESTRICT y = out + c / kLanes * slab + row * kLanes;
+    for (int64_t i = 0; i < block(); ++i) {
+      auto v = normalised(d, hn::LoadU(d, x + (row + i) * C + c), mean, scale, beta);
+      if constexpr (kRelu) v = rectified(d, v);
+      hn::StoreU(v, d, y + i * kLanes);
+    }
+  });
+}
+
+void copy_to_slabs(const float* HWY_RESTRICT x, int64_t rows, int64_t C, int64_t step, float* HWY_RESTRICT out,
+                   int64_t slab) {
+  const hn::ScalableTag<float> d;
+  constexpr int64_t kLanes = HWY_LANES(float);
+  for (int64_t row = 0; row < rows; ++row, x += C, out += kLanes) {
+    float* HWY_RESTRICT y = out;
+    for (int64_t c = 0; c < C; c += step, y += slab) hn::StoreU(hn::LoadU(d, x + c), d, y);
+  }
+}
+
 template <bool kRelu>
 void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x, const float* HWY_RESTRICT g,
                    int64_t rows, int64_t C, float* HWY_RESTRICT out) {
@@ -94,6 +121,13 @@ void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float
 
 void NormaliseRowsKernel(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
   norm.relu ? normalise<true>(norm, x, rows, C, y) : normalise<false>(norm, x, rows, C, y);
+}
+
+void NormaliseUnitsKernel(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, int64_t step, float* out,
+                          int64_t slab) {
+  if (norm.mean == nullptr) return copy_to_slabs(x, rows, C, step, out, slab);
+  norm.relu ? normalise_to_slabs<true>(norm, x, rows, C, out, slab)
+            : normalise_to_slabs<false>(norm, x, rows, C, out, slab);
 }
 
 void NormGradientRowsKernel(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,
@@ -151,6 +185,7 @@ namespace igcnet {
 namespace {
 
 HWY_EXPORT(NormaliseRowsKernel);
+HWY_EXPORT(NormaliseUnitsKernel);
 HWY_EXPORT(NormGradientRowsKernel);
 HWY_EXPORT(MaskAndSumRowsKernel);
 HWY_EXPORT(StatisticsRowsKernel);
@@ -161,6 +196,11 @@ constexpr int64_t kCombineGrain = 1 << 13;  // sums, in double, that are worth a
 
 void normalise_rows(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
   HWY_DYNAMIC_DISPATCH(NormaliseRowsKernel)(norm, x, rows, C, y);
+}
+
+void normalise_units(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, int64_t step, float* out,
+                     int64_t slab) {
+  HWY_DYNAMIC_DISPATCH(NormaliseUnitsKernel)(norm, x, rows, C, step, out, slab);
 }
 
 void norm_gradient_rows(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,

@@ -25,6 +25,11 @@ struct ChannelNormGradient {
 
 void normalise_rows(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y);
 
+// Likewise without a norm if its mean is null, with a slab of out for each vector of channels: out[u * slab + row * lanes +
+// i] = y[row][u * step + i]. Reads whole vectors; with a norm C is a multiple of the lanes, and `step` the lanes.
+void normalise_units(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, int64_t step, float* out,
+                     int64_t slab);
+
 // x, g and out begin with the first of the rows.
 void norm_gradient_rows(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,
                         float* out);

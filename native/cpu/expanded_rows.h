@@ -32,7 +32,8 @@ class ExpandedRows {
         row_floats_(plan.in_columns * plan.in_channels),
         buffer_(memory.floats(ring_ * plan.slabs * plan.slab_floats())),
         held_(memory.array<int64_t>(ring_ * plan.slabs)),
-        normal_(memory.floats(normalise && plan.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan.lanes : 0)),
+        whole_units_(plan.in_channels % plan.lanes == 0 && plan.units[0].active == plan.lanes),
+        normal_(memory.floats(normal_floats(normalise))),
         normal_held_(memory.array<int64_t>(ring_)),
         zeros_(memory.floats(plan.rotates_3x3() ? plan.slab_floats() : 0)) {}
 
@@ -61,6 +62,14 @@ class ExpandedRows {
   const float* row(const Unit& unit, int64_t in_row) {
     const int64_t slot = (in_row & (ring_ - 1)) * plan_.slabs + unit.slab;
     float* out = buffer_ + slot * plan_.slab_floats();
+    if (plan_.rotates_3x3()) {  // all units of a row at once
+      const int64_t place = in_row & (ring_ - 1);
+      if (normal_held_[place] != in_row) {
+        normal_held_[place] = in_row;
+        fill_units(in_row, buffer_ + place * plan_.slabs * plan_.slab_floats());
+      }
+      return out;
+    }
     const int64_t offset = plan_.way == Way::kRotate ? unit.channel : 0;
     if (held_[slot] != in_row) {
       held_[slot] = in_row;
@@ -99,6 +108,30 @@ class ExpandedRows {
     }
   }
 
+  int64_t normal_floats(bool normalise) const {
+    if (plan_.rotates_3x3()) return whole_units_ ? 0 : row_floats_ + 2 * plan_.lanes;  // one row
+    return normalise && plan_.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan_.lanes : 0;
+  }
+
+  void fill_units(int64_t in_row, float* out) {
+    const float* x = source_.x + in_row * source_.row;
+    const int64_t C = plan_.in_channels, columns = plan_.in_columns;
+    ChannelNorm norm = norm_;
+    if (!whole_units_) {  // vectors reach behind the row
+      if (norm.mean != nullptr) {
+        normalise_rows(norm, x, columns, C, normal_);
+      } else {
+        std::memcpy(normal_, x, static_cast<size_t>(row_floats_) * sizeof(float));
+      }
+      norm = {};
+      x = normal_;
+    }
+    for (const PixelRun& run : plan_.runs) {
+      normalise_units(norm, x + run.column * C, run.count, C, plan_.units[0].active, out + run.buffer * plan_.lanes,
+                      plan_.slab_floats());
+    }
+  }
+
   void copy(const float* x, float* out) const {
     const int64_t C = plan_.in_channels;
     for (const PixelRun& run : plan_.runs) {
@@ -126,6 +159,7 @@ class ExpandedRows {
   int64_t row_floats_;
   float* buffer_;
   int64_t* held_;
+  bool whole_units_;
   float* normal_;
   int64_t* normal_held_;
   float* zeros_;

@@ -75,7 +75,8 @@ void plan_units(CorrelationPlan& plan) {
   for (int64_t k = 0; k < plan.out_channels; k += section) {
     for (int64_t i = 0; i < section; i += step) {
       const int64_t group = (k + i) / plan.outputs;
-      const int64_t slab = wide ? group : plan.way == Way::kExpand ? static_cast<int64_t>(plan.units.size()) : 0;
+      const bool own = plan.way == Way::kExpand || plan.rotates_3x3();
+      const int64_t slab = wide ? group : own ? static_cast<int64_t>(plan.units.size()) : 0;
       plan.units.push_back({k + i, std::min(step, section - i), group * plan.inputs, slab});
     }
   }
@@ -134,7 +135,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   const bool is_3x3 = z.R == 3 && z.S == 3 && z.stride == 1;
   if (plan.inputs == plan.outputs && plan.inputs <= (is_3x3 ? most_rotated_3x3() : plan.lanes - 1)) {
     plan.way = Way::kRotate;
-    plan.column = plan.in_channels;
+    plan.column = plan.rotates_3x3() ? plan.lanes : plan.in_channels;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
     plan.way = Way::kWide;
     plan.element = 1;

@@ -58,7 +58,8 @@ struct CorrelationPlan {
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
 
-  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand) or for each group (kWide).
+  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand, rotates_3x3()) or for each group
+  // (kWide).
   int64_t slabs;
   int64_t column;               // floats of a column of a slab
   int64_t element;              // floats from one input to the next: lanes (kExpand) or 1 (kWide)

@@ -51,10 +51,10 @@ constexpr int most_outputs(int M) {
 
 // One kernel row with 32 registers: each input is loaded once for the three columns that it meets, the weights stream.
 template <int kM, int kTurns, int kOutputs>
-HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, int64_t pixel, const float* HWY_RESTRICT w, V* sum) {
+HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, V* sum) {
   V value[kOutputs + 2];
 #pragma GCC unroll 32
-  for (int i = 0; i < kOutputs + 2; ++i) value[i] = load_once(x + i * pixel);
+  for (int i = 0; i < kOutputs + 2; ++i) value[i] = load_once(x + i * kLanes);
 #pragma GCC unroll 32
   for (int j = 0; j < kTurns; ++j) {
 #pragma GCC unroll 3
@@ -68,19 +68,23 @@ HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, int64_t pixel, co
   }
 }
 
-// One kernel row with 16 registers: the weights of a column stay, the inputs stream.
+// One kernel row with 16 registers: 12 sums, an input, which is loaded once for the three columns that it meets, and three
+// of the weights; the multiply-adds read the others from memory.
 template <int kM, int kTurns, int kOutputs>
-HWY_INLINE void sum_row_by_weights(const float* HWY_RESTRICT x, int64_t pixel, const float* HWY_RESTRICT w, V* sum) {
+HWY_INLINE void sum_row_from_memory(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, V* sum) {
+  constexpr int kHeld = std::min(3, 3 * kTurns);
+  V held[kHeld];
 #pragma GCC unroll 3
-  for (int s = 0; s < 3; ++s) {
-    V weight[kTurns];
-#pragma GCC unroll 4
-    for (int j = 0; j < kTurns; ++j) weight[j] = load_again(w + (s * kM + j) * kLanes);
-#pragma GCC unroll 32
-    for (int i = 0; i < kOutputs; ++i) {
-      const V value = load_again(x + (i + s) * pixel);
-#pragma GCC unroll 4
-      for (int j = 0; j < kTurns; ++j) sum[i * kTurns + j] = hn::MulAdd(weight[j], value, sum[i * kTurns + j]);
+  for (int i = 0; i < kHeld; ++i) held[i] = load_again(w + (i / kTurns * kM + i % kTurns) * kLanes);
+#pragma GCC unroll 16
+  for (int input = 0; input < kOutputs + 2; ++input) {
+    const V value = load_again(x + input * kLanes);
+#pragma GCC unroll 9
+    for (int i = 0; i < 3 * kTurns; ++i) {
+      const int s = i / kTurns, j = i % kTurns, output = input - s;
+      if (output < 0 || output >= kOutputs) continue;
+      V& total = sum[output * kTurns + j];
+      total = i < kHeld ? hn::MulAdd(held[i], value, total) : add_product(total, value, w + (s * kM + j) * kLanes);
     }
   }
 }
@@ -96,9 +100,9 @@ HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64
   for (int r = 0; r < 3; ++r) {
     const float* w = task.w[r] + kFirst * kLanes;
     if constexpr (kManyRegisters) {
-      sum_row_by_inputs<kM, kTurns, kOutputs>(rows[r] + t, task.pixel, w, sum);
+      sum_row_by_inputs<kM, kTurns, kOutputs>(rows[r] + t, w, sum);
     } else {
-      sum_row_by_weights<kM, kTurns, kOutputs>(rows[r] + t, task.pixel, w, sum);
+      sum_row_from_memory<kM, kTurns, kOutputs>(anew(rows[r] + t), anew(w), sum);
     }
   }
 #pragma GCC unroll 32
@@ -124,30 +128,33 @@ HWY_INLINE void sum_passes(const Rotate3x3& task, const float* const* rows, int6
   (sum_turns<kM, kM * kPass / kPasses, kM*(kPass + 1) / kPasses, kOutputs>(task, rows, t, out), ...);
 }
 
-// `blocks` blocks of kOutputs columns from `first` on, of every row.
-template <int kM, int kOutputs>
-HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& task, int64_t first, int64_t blocks) {
+// `blocks` blocks of kOutputs columns from `first` on, of every row. kWhole: all lanes are stored.
+template <int kM, int kOutputs, bool kWhole>
+HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64_t blocks) {
+  const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
   for (int64_t row = 0; row < task.rows; ++row) {
     float* y = task.y + row * task.y_row + first * task.y_step;
-    int64_t t = first * task.pixel;
-    for (int64_t b = 0; b < blocks; ++b, t += kOutputs * task.pixel, y += kOutputs * task.y_step) {
+    int64_t t = first * kLanes;
+    for (int64_t b = 0; b < blocks; ++b, t += kOutputs * kLanes, y += kOutputs * task.y_step) {
       if (task.ahead != nullptr) task.ahead->share();
       V out[kOutputs];
       sum_passes<kM, kOutputs>(task, task.x + row, t, out, std::make_integer_sequence<int, passes(kM)>());
-      if (task.active == kLanes) {
 #pragma GCC unroll 32
-        for (int i = 0; i < kOutputs; ++i) hn::StoreU(out[i], D(), y + i * task.y_step);
-      } else {
-        for (int i = 0; i < kOutputs; ++i) store_first(out[i], task.active, y + i * task.y_step);
+      for (int i = 0; i < kOutputs; ++i) {
+        if constexpr (kWhole) {
+          hn::StoreU(out[i], D(), y + i * task.y_step);
+        } else {
+          store_first(out[i], task.active, y + i * task.y_step);
+        }
       }
     }
   }
 }
 
-template <int kM, int... kOutputs>
+template <int kM, bool kWhole, int... kOutputs>
 HWY_INLINE void rotate_rows_3x3(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
   using Blocks = void (*)(const Rotate3x3&, int64_t, int64_t);
-  static constexpr Blocks kBlocks[] = {rotate_blocks_3x3<kM, kOutputs + 1>...};
+  static constexpr Blocks kBlocks[] = {rotate_blocks_3x3<kM, kOutputs + 1, kWhole>...};
   const EqualBlocks cut(task.count, sizeof...(kOutputs));
   if (cut.longer > 0) kBlocks[cut.size](task, 0, cut.longer);
   if (cut.blocks > cut.longer) {
@@ -157,7 +164,8 @@ HWY_INLINE void rotate_rows_3x3(const Rotate3x3& task, std::integer_sequence<int
 
 template <int kM>
 void rotate_3x3(const Rotate3x3& task) {
-  rotate_rows_3x3<kM>(task, std::make_integer_sequence<int, most_outputs(kM)>());
+  constexpr std::make_integer_sequence<int, most_outputs(kM)> kOutputs;
+  task.active == kLanes ? rotate_rows_3x3<kM, true>(task, kOutputs) : rotate_rows_3x3<kM, false>(task, kOutputs);
 }
 
 template <int... kM>
@@ -208,17 +216,17 @@ HWY_INLINE void add_row_by_window(const RotateGradient3x3& task, const float* HW
   decltype(hn::SetTableIndices(D(), task.rotation)) turn[kTurns];
 #pragma GCC unroll 4
   for (int j = 0; j < kTurns; ++j) turn[j] = hn::SetTableIndices(D(), task.rotation + (j0 + j) * kLanes);
-  const int64_t pixel = task.pixel, dy_step = task.dy_step;
+  const int64_t dy_step = task.dy_step;
   load_column<kRows>(x, 0, 0, value);
-  load_column<kRows>(x, pixel, 1, value);
-  int64_t at = 2 * pixel, t = task.count;
-  for (; t >= 3; t -= 3, at += 3 * pixel, dy += 3 * dy_step) {
+  load_column<kRows>(x, kLanes, 1, value);
+  int64_t at = 2 * kLanes, t = task.count;
+  for (; t >= 3; t -= 3, at += 3 * kLanes, dy += 3 * dy_step) {
     add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
-    add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
-    add_output<kRows, kTurns, 2>(dy + 2 * dy_step, x, at + 2 * pixel, turn, value, sum);
+    add_output<kRows, kTurns, 1>(dy + dy_step, x, at + kLanes, turn, value, sum);
+    add_output<kRows, kTurns, 2>(dy + 2 * dy_step, x, at + 2 * kLanes, turn, value, sum);
   }
   if (t > 0) add_output<kRows, kTurns, 0>(dy, x, at, turn, value, sum);
-  if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + pixel, turn, value, sum);
+  if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + kLanes, turn, value, sum);
 }
 
 // One row of outputs with 16 registers: up to 12 of them have sums, so inputs and gradients stream. `turned_dy`, where it
@@ -226,11 +234,10 @@ HWY_INLINE void add_row_by_window(const RotateGradient3x3& task, const float* HW
 template <int kM, int kRows, int kFirst, int kTurns>
 HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY_RESTRICT dy,
                                  const float* HWY_RESTRICT turned_dy, const float* const* x, V* sum) {
-  const int64_t pixel = task.pixel;
   int64_t at = 0;
-  for (int64_t t = task.count; t > 0; --t, at += pixel, dy += task.dy_step, turned_dy += kM * kLanes) {
+  for (int64_t t = task.count; t > 0; --t, at += kLanes, dy += task.dy_step, turned_dy += kM * kLanes) {
     if constexpr (kRows == 1) {
-      const V value[3] = {load_again(x[0] + at), load_again(x[0] + at + pixel), load_again(x[0] + at + 2 * pixel)};
+      const V value[3] = {load_again(x[0] + at), load_again(x[0] + at + kLanes), load_again(x[0] + at + 2 * kLanes)};
 #pragma GCC unroll 4
       for (int j = 0; j < kTurns; ++j) {
         const V gradient = kTurnsFirst<kM> ? load_again(turned_dy + (kFirst + j) * kLanes)
@@ -245,7 +252,7 @@ HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY
       for (int j = 0; j < kTurns; ++j) gradient[j] = turned<kM, -1>(straight, kFirst + j, task.rotation);
 #pragma GCC unroll 9
       for (int tap = 0; tap < kRows * 3; ++tap) {
-        const V value = load_again(x[tap / 3] + at + tap % 3 * pixel);
+        const V value = load_again(x[tap / 3] + at + tap % 3 * kLanes);
 #pragma GCC unroll 2
         for (int j = 0; j < kTurns; ++j) sum[tap * kTurns + j] = hn::MulAdd(gradient[j], value, sum[tap * kTurns + j]);
       }
@@ -332,7 +339,7 @@ void rotate_gradient_of(const RotateGradient3x3& task) {
   for (int64_t row = 0; row < task.rows; ++row) {
     for (int64_t t = 0; t < task.count; t += kMostTurned) {
       const float* x[3];
-      for (int r = 0; r < 3; ++r) x[r] = task.x[row + r] + t * task.pixel;
+      for (int r = 0; r < 3; ++r) x[r] = task.x[row + r] + t * kLanes;
       part.x = x;
       part.rows = 1;
       part.count = std::min(kMostTurned, task.count - t);

@@ -72,43 +72,63 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
-// kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of them.
-template <int kOutputs, int kVectors, class Load>
-HWY_NOINLINE void correlate_block(const CorrelateRow& row, int64_t t) {
+// `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block. kWhole:
+// all lanes are stored.
+template <int kOutputs, int kVectors, class Load, bool kWhole>
+HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t blocks) {
+  const CorrelateRow row = given;  // nobody else has its address, so stores to y leave it in registers
   const Load load;
-  V sum[kOutputs * kVectors];
-#pragma GCC unroll 48
-  for (int j = 0; j < kOutputs * kVectors; ++j) sum[j] = hn::Zero(D());
   const int64_t step = row.step, element = row.element;
-  for (int64_t r = 0; r < row.rows; ++r) {
-    const float* HWY_RESTRICT w = row.w[r];
-    const float* HWY_RESTRICT x = row.x[r] + t * step;
-    for (int64_t a = row.depth; a > 0; --a, w += kLanes * kVectors, x += element) {
-      V weight[kVectors];
-      for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(D(), w + v * kLanes);
-      const float* HWY_RESTRICT input = x;
+  float* y = row.y + t * row.y_step;
+  for (; blocks > 0; --blocks, t += kOutputs) {
+    if (row.ahead != nullptr) row.ahead->share();
+    V sum[kOutputs * kVectors];
 #pragma GCC unroll 48
-      for (int j = 0; j < kOutputs; ++j, input += step) {
-        const V value = load(input);
-        for (int v = 0; v < kVectors; ++v) sum[j * kVectors + v] = hn::MulAdd(weight[v], value, sum[j * kVectors + v]);
+    for (int j = 0; j < kOutputs * kVectors; ++j) sum[j] = hn::Zero(D());
+    for (int64_t r = 0; r < row.rows; ++r) {
+      const float* HWY_RESTRICT w = row.w[r];
+      const float* HWY_RESTRICT x = row.x[r] + t * step;
+#pragma GCC unroll 2
+      for (int64_t a = row.depth; a > 0; --a, w += kLanes * kVectors, x += element) {
+        V weight[kVectors];
+        for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(D(), w + v * kLanes);
+        const float* HWY_RESTRICT input = x;
+#pragma GCC unroll 48
+        for (int j = 0; j < kOutputs; ++j, input += step) {
+          const V value = load(input);
+          for (int v = 0; v < kVectors; ++v) {
+            sum[j * kVectors + v] = hn::MulAdd(weight[v], value, sum[j * kVectors + v]);
+          }
+        }
+      }
+    }
+#pragma GCC unroll 48
+    for (int j = 0; j < kOutputs; ++j, y += row.y_step) {
+      for (int v = 0; v < kVectors; ++v) {
+        if constexpr (kWhole) {
+          hn::StoreU(sum[j * kVectors + v], D(), y + v * row.y_vector);
+        } else {
+          store_first(sum[j * kVectors + v], row.active, y + v * row.y_vector);
+        }
       }
     }
   }
-  float* y = row.y + t * row.y_step;
-#pragma GCC unroll 48
-  for (int j = 0; j < kOutputs; ++j, y += row.y_step) {
-    for (int v = 0; v < kVectors; ++v) store_first(sum[j * kVectors + v], row.active, y + v * row.y_vector);
-  }
 }
 
-template <int kVectors, class Load, int... kOutputs>
-HWY_INLINE void correlate_blocks(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
-  using Block = void (*)(const CorrelateRow&, int64_t);
-  static constexpr Block kBlocks[] = {correlate_block<kOutputs + 1, kVectors, Load>...};
-  for_equal_blocks<sizeof...(kOutputs)>(row.count, [&](int64_t t, int64_t outputs) {
-    if (row.ahead != nullptr) row.ahead->share();
-    kBlocks[outputs - 1](row, t);
-  });
+template <int kVectors, class Load, bool kWhole, int... kOutputs>
+HWY_INLINE void correlate_row_of(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
+  using Blocks = void (*)(const CorrelateRow&, int64_t, int64_t);
+  static constexpr Blocks kBlocks[] = {correlate_blocks<kOutputs + 1, kVectors, Load, kWhole>...};
+  const EqualBlocks cut(row.count, sizeof...(kOutputs));
+  if (cut.longer > 0) kBlocks[cut.size](row, 0, cut.longer);
+  if (cut.blocks > cut.longer) kBlocks[cut.size - 1](row, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
+}
+
+template <int kVectors, class Load, int kMost>
+HWY_INLINE void correlate_row_by(const CorrelateRow& row) {
+  constexpr std::make_integer_sequence<int, kMost> kOutputs;
+  row.active == kLanes ? correlate_row_of<kVectors, Load, true>(row, kOutputs)
+                       : correlate_row_of<kVectors, Load, false>(row, kOutputs);
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {
@@ -116,9 +136,9 @@ void CorrelateRowKernel(const CorrelateRow& row) {
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
-      correlate_blocks<1, Load>(row, std::make_integer_sequence<int, kMost1>());
+      correlate_row_by<1, Load, kMost1>(row);
     } else {
-      correlate_blocks<kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
+      correlate_row_by<kMaxVectors, Load, kMost3>(row);
     }
   });
 }

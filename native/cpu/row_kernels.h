@@ -95,13 +95,13 @@ void rotate_gradient_row(const RotateGradientRow& row);
 int64_t most_rotated_3x3();
 
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
-// with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. Pixels of a row of x are `pixel` floats apart.
+// with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. A row of x has the lanes of this unit alone,
+// pixel behind pixel.
 struct Rotate3x3 {
   int64_t M = 1;  // at most most_rotated_3x3()
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
   const float* w[3] = {};
-  int64_t pixel = 0;
   int64_t count = 0;  // output columns
   float* y = nullptr;
   int64_t y_row = 0, y_step = 0, active = 0;
@@ -116,7 +116,6 @@ struct RotateGradient3x3 {
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
   float* dw[3] = {};
-  int64_t pixel = 0;
   int64_t count = 0;
   const float* dy = nullptr;
   int64_t dy_row = 0, dy_step = 0;
