@@ -30,24 +30,26 @@ class ExpandedRows {
       : plan_(plan),
         ring_(static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(ring)))),
         row_floats_(plan.in_columns * plan.in_channels),
-        buffer_(memory.floats(ring_ * plan.slabs * plan.slab_floats())),
+        slab_floats_(plan.slab_floats()),
+        slabs_floats_(plan.slabs * slab_floats_),
+        buffer_(memory.floats(ring_ * slabs_floats_)),
         held_(memory.array<int64_t>(ring_ * plan.slabs)),
         whole_units_(plan.in_channels % plan.lanes == 0 && plan.units[0].active == plan.lanes),
         normal_(memory.floats(normal_floats(normalise))),
         normal_held_(memory.array<int64_t>(ring_)),
-        zeros_(memory.floats(plan.rotates_3x3() ? plan.slab_floats() : 0)) {}
+        zeros_(memory.floats(plan.rotates_3x3() ? slabs_floats_ : 0)) {}
 
   // Once, before the first image of a thread: the padding, which no run reaches.
   void clear_padding() {
-    if (plan_.rotates_3x3()) std::fill_n(zeros_, plan_.slab_floats(), 0.0f);
+    if (plan_.rotates_3x3()) std::fill_n(zeros_, slabs_floats_, 0.0f);
     for (int64_t slab = 0; slab < ring_ * plan_.slabs; ++slab) {
-      float* first = buffer_ + slab * plan_.slab_floats();
+      float* first = buffer_ + slab * slab_floats_;
       int64_t column = 0;
       for (const PixelRun& run : plan_.runs) {
         std::fill(first + column * plan_.column, first + run.buffer * plan_.column, 0.0f);
         column = run.buffer + run.count;
       }
-      std::fill(first + column * plan_.column, first + plan_.slab_floats(), 0.0f);
+      std::fill(first + column * plan_.column, first + slab_floats_, 0.0f);
     }
   }
 
@@ -58,18 +60,21 @@ class ExpandedRows {
     std::fill_n(normal_held_, ring_, int64_t{-1});
   }
 
+  int64_t slab_floats() const { return slab_floats_; }
+
   // Row `in_row` as `unit` reads it.
   const float* row(const Unit& unit, int64_t in_row) {
-    const int64_t slot = (in_row & (ring_ - 1)) * plan_.slabs + unit.slab;
-    float* out = buffer_ + slot * plan_.slab_floats();
+    const int64_t place = in_row & (ring_ - 1);
+    float* row = buffer_ + place * slabs_floats_;
+    float* out = row + unit.slab * slab_floats_;
     if (plan_.rotates_3x3()) {  // all units of a row at once
-      const int64_t place = in_row & (ring_ - 1);
       if (normal_held_[place] != in_row) {
         normal_held_[place] = in_row;
-        fill_units(in_row, buffer_ + place * plan_.slabs * plan_.slab_floats());
+        fill_units(in_row, row);
       }
       return out;
     }
+    const int64_t slot = place * plan_.slabs + unit.slab;
     const int64_t offset = plan_.way == Way::kRotate ? unit.channel : 0;
     if (held_[slot] != in_row) {
       held_[slot] = in_row;
@@ -128,7 +133,7 @@ class ExpandedRows {
     }
     for (const PixelRun& run : plan_.runs) {
       normalise_units(norm, x + run.column * C, run.count, C, plan_.units[0].active, out + run.buffer * plan_.lanes,
-                      plan_.slab_floats());
+                      slab_floats_);
     }
   }
 
@@ -156,7 +161,7 @@ class ExpandedRows {
 
   const CorrelationPlan& plan_;
   int64_t ring_;  // a power of 2
-  int64_t row_floats_;
+  int64_t row_floats_, slab_floats_, slabs_floats_;
   float* buffer_;
   int64_t* held_;
   bool whole_units_;

@@ -114,6 +114,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
                 b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
                 chunk_rows_ * sizes_.stride * row_floats);
       ahead.add(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
+      find_rows(plan, row, rows, local.x, local.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);
       }

@@ -163,6 +163,7 @@ class BackwardBands {
       conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples, &ahead);
     }
     if (!own || block_floats_ == 0) return;
+    find_rows(plan, p, rows, buffers.x, buffers.pointers);
     for (size_t u = 0; u < plan.units.size(); ++u) {
       if (task_.secondary_dw != nullptr) {
         correlate_unit_rows(plan, u, p, rows, buffers.x, primary_, buffers.z, K, buffers.pointers, ahead);
@@ -198,6 +199,7 @@ class BackwardBands {
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
       ahead.add(task_.dx, sizes_.N * sizes_.H * row_floats, first + count * row_floats, count * row_floats, true);
+      find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead);
       }

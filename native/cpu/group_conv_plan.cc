@@ -4,6 +4,7 @@
 #include "cpu/group_conv_plan.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "cpu/row_kernels.h"
 
@@ -83,14 +84,22 @@ void plan_units(CorrelationPlan& plan) {
   plan.slabs = plan.units.back().slab + 1;
 }
 
+// Where turn j takes place i of a tuple of M. Where M is a power of 2 a turn is its own inverse, and changes places within
+// pairs, fours and so on: shuffles that cost less than a rotation does.
+int64_t turned_place(int64_t i, int64_t j, int64_t M) {
+  return std::has_single_bit(static_cast<uint64_t>(M)) ? i ^ j : (i + j) % M;
+}
+
 // Turning the tuples by j, and back.
 void plan_rotations(CorrelationPlan& plan) {
   const int64_t M = plan.inputs, whole = plan.lanes / M * M;
+  plan.rotation.resize(static_cast<size_t>(M * plan.lanes));
+  plan.inverse_rotation.resize(plan.rotation.size());
   for (int64_t j = 0; j < M; ++j) {
     for (int64_t i = 0; i < plan.lanes; ++i) {
-      const int64_t first = i / M * M, place = i % M;
-      plan.rotation.push_back(static_cast<int32_t>(i < whole ? first + (place + M - j) % M : i));
-      plan.inverse_rotation.push_back(static_cast<int32_t>(i < whole ? first + (place + j) % M : i));
+      const int64_t to = i < whole ? i / M * M + turned_place(i % M, j, M) : i;
+      plan.rotation[static_cast<size_t>(j * plan.lanes + to)] = static_cast<int32_t>(i);
+      plan.inverse_rotation[static_cast<size_t>(j * plan.lanes + i)] = static_cast<int32_t>(to);
     }
   }
 }
@@ -182,7 +191,7 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
   };
   for (int64_t j = 0; j < inputs; ++j) {
     for (int64_t i = 0; i < unit.active; ++i) {
-      const int64_t k = unit.channel + i, turned = k / outputs * outputs + (k + j) % outputs;
+      const int64_t k = unit.channel + i, turned = k / outputs * outputs + turned_place(k % outputs, j, outputs);
       const int64_t from = way == Way::kRotate ? start(turned) + k % outputs * input_step : start(k) + j * input_step;
       for (int64_t r = 0; r < R; ++r) {
         for (const Phase& phase : phases) {

@@ -20,16 +20,21 @@ namespace {
 
 constexpr int kMostChannels = kLanes <= 8 ? kLanes : kLanes - 1;  // in a group
 
-// Lane i of a turned vector is lane rotation[j][i] of the vector: of its tuple, the one j before it (kBack) or behind it.
-// Within 128 bits that is a shuffle, which costs one operation everywhere.
-template <int kM, int kBack>
+// Whether a turn consists of shuffles within 128 bits and changes of neighbouring 128 bits, which cost an operation each.
+template <int kM>
+constexpr bool kShuffles = (kM == 2 || kM == 4 || kM == 8) && kLanes > 1;
+
+// Lane i of a turned vector is lane rotation[j][i] of the vector: i xor j if kShuffles.
+template <int kM>
 HWY_INLINE V turned(V v, int j, const int32_t* rotation) {
 #if HWY_TARGET != HWY_SCALAR
-  if constexpr (kM == 2 || kM == 4) {
-    if (j == 0) return v;
-    if (kM == 2) return hn::Shuffle2301(v);
-    if (j == 2) return hn::Shuffle1032(v);
-    return (j == 1) == (kBack == 1) ? hn::Shuffle2103(v) : hn::Shuffle0321(v);
+  if constexpr (kShuffles<kM>) {
+    if (j & 1) v = j & 2 ? hn::Shuffle0123(v) : hn::Shuffle2301(v);
+    if ((j & 3) == 2) v = hn::Shuffle1032(v);
+    if constexpr (kM == 8) {
+      if (j & 4) v = hn::SwapAdjacentBlocks(v);
+    }
+    return v;
   }
 #endif
   return hn::TableLookupLanes(v, hn::SetTableIndices(D(), rotation + j * kLanes));
@@ -116,7 +121,7 @@ HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64
     }
 #pragma GCC unroll 32
     for (int i = 0; i < kOutputs; ++i) {
-      out[i] = hn::Add(out[i], turned<kM, 1>(sum[i * kTurns + j], kFirst + j, task.rotation));
+      out[i] = hn::Add(out[i], turned<kM>(sum[i * kTurns + j], kFirst + j, task.rotation));
     }
   }
 }
@@ -134,7 +139,7 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
   const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
   for (int64_t row = 0; row < task.rows; ++row) {
     float* y = task.y + row * task.y_row + first * task.y_step;
-    int64_t t = first * kLanes;
+    int64_t t = task.offset + first * kLanes;
     for (int64_t b = 0; b < blocks; ++b, t += kOutputs * kLanes, y += kOutputs * task.y_step) {
       if (task.ahead != nullptr) task.ahead->share();
       V out[kOutputs];
@@ -181,7 +186,7 @@ void Rotate3x3Kernel(const Rotate3x3& task) {
 // Whether the turns of all outputs are made before the sums, once for all kernel rows: with 16 registers there is no room
 // for the indices of a turn that is no shuffle.
 template <int kM>
-constexpr bool kTurnsFirst = !kManyRegisters && kM > 2 && kM != 4;
+constexpr bool kTurnsFirst = !kManyRegisters && kM > 2 && !kShuffles<kM>;
 constexpr int64_t kMostTurned = 64;  // outputs of a task whose turns are made first
 
 // Column `column` of kRows input rows; that of column c is kept at c % 3.
@@ -241,7 +246,7 @@ HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY
 #pragma GCC unroll 4
       for (int j = 0; j < kTurns; ++j) {
         const V gradient = kTurnsFirst<kM> ? load_again(turned_dy + (kFirst + j) * kLanes)
-                                           : turned<kM, -1>(load_again(dy), kFirst + j, task.rotation);
+                                           : turned<kM>(load_again(dy), kFirst + j, task.rotation);
 #pragma GCC unroll 3
         for (int s = 0; s < 3; ++s) sum[s * kTurns + j] = hn::MulAdd(gradient, value[s], sum[s * kTurns + j]);
       }
@@ -249,7 +254,7 @@ HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY
       V gradient[kTurns];
       const V straight = load_again(dy);
 #pragma GCC unroll 2
-      for (int j = 0; j < kTurns; ++j) gradient[j] = turned<kM, -1>(straight, kFirst + j, task.rotation);
+      for (int j = 0; j < kTurns; ++j) gradient[j] = turned<kM>(straight, kFirst + j, task.rotation);
 #pragma GCC unroll 9
       for (int tap = 0; tap < kRows * 3; ++tap) {
         const V value = load_again(x[tap / 3] + at + tap % 3 * kLanes);
@@ -272,7 +277,7 @@ HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, const float
     if (task.ahead != nullptr) task.ahead->share();
     const float* x[kRows];
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) x[r] = task.x[row + r0 + r];
+    for (int r = 0; r < kRows; ++r) x[r] = task.x[row + r0 + r] + task.offset;
     const float* dy = task.dy + row * task.dy_row;
     if constexpr (kManyRegisters) {
       add_row_by_window<kM, kRows, kTurns>(task, dy, x, kFirst, sum);
@@ -323,7 +328,7 @@ HWY_INLINE void rotate_gradient_part(const RotateGradient3x3& task) {
       for (int64_t t = 0; t < task.count; ++t, dy += task.dy_step, out += kM * kLanes) {
         const V straight = hn::LoadU(D(), dy);
 #pragma GCC unroll 8
-        for (int j = 0; j < kM; ++j) hn::Store(turned<kM, -1>(straight, j, task.rotation), D(), out + j * kLanes);
+        for (int j = 0; j < kM; ++j) hn::Store(turned<kM>(straight, j, task.rotation), D(), out + j * kLanes);
       }
     }
     rotate_gradient_passes<kM>(task, turned_dy, kPasses);

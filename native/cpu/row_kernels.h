@@ -61,7 +61,8 @@ void weight_gradient_row(const WeightGradientRow& row);
 // the tuple of M lanes that lane k of y belongs to. Nothing is permuted before the sums are complete:
 //   sum_j[k] = sum over rows r, columns s < columns of w[r][(s * M + j) * lanes + k] * x[r][t * step + s * column + k]
 //   y[t * y_step + i] = sum over j < M of sum_j[rotation[j * lanes + i]],  i < active,
-// where `rotation` turns the tuples by j.
+// where `rotation` turns the tuples by j: lane i of x meets lane i + j of y in each tuple, modulo M, or lane i xor j if M is
+// a power of 2.
 struct RotateRow {
   int64_t M = 1;  // below the lanes
   int64_t rows = 1;
@@ -95,12 +96,13 @@ void rotate_gradient_row(const RotateGradientRow& row);
 int64_t most_rotated_3x3();
 
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
-// with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. A row of x has the lanes of this unit alone,
-// pixel behind pixel.
+// with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. From `offset` on a row of x has the lanes of
+// this unit, pixel behind pixel.
 struct Rotate3x3 {
   int64_t M = 1;  // at most most_rotated_3x3()
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
+  int64_t offset = 0;
   const float* w[3] = {};
   int64_t count = 0;  // output columns
   float* y = nullptr;
@@ -115,6 +117,7 @@ struct RotateGradient3x3 {
   int64_t M = 1;
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
+  int64_t offset = 0;
   float* dw[3] = {};
   int64_t count = 0;
   const float* dy = nullptr;

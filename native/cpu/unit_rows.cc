@@ -71,13 +71,6 @@ void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, 
   }
 }
 
-// The input rows under the output rows [out_row, out_row + count).
-void find_rows(const CorrelationPlan& plan, const Unit& unit, int64_t out_row, int64_t count, ExpandedRows& rows,
-               const float** x) {
-  const int64_t first = plan.first_in_row(out_row);
-  for (int64_t i = 0; i < count + 2; ++i) x[i] = rows.row_or_padding(unit, first + i);
-}
-
 void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* dy,
                            int64_t dy_step, float* sums, const TapPointers& pointers) {
   const Unit& unit = plan.units[u];
@@ -128,6 +121,13 @@ int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
   return static_cast<int64_t>(plan.units.size()) * rows;
 }
 
+void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
+               const TapPointers& pointers) {
+  if (!plan.rotates_3x3()) return;
+  const int64_t first = plan.first_in_row(out_row);
+  for (int64_t i = 0; i < count + 2; ++i) pointers.x[i] = rows.row_or_padding(plan.units[0], first + i);
+}
+
 void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
                          const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
   const int64_t y_row = plan.out_columns * y_step;
@@ -139,11 +139,11 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
     return;
   }
   const Unit& unit = plan.units[u];
-  find_rows(plan, unit, out_row, count, rows, pointers.x);
   packed += static_cast<int64_t>(u) * plan.unit_weights();
   Rotate3x3 task{.M = plan.inputs,
                  .rows = count,
                  .x = pointers.x,
+                 .offset = unit.slab * rows.slab_floats(),
                  .count = plan.out_columns,
                  .y = y + unit.channel,
                  .y_row = y_row,
@@ -170,11 +170,11 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
     return;
   }
   const Unit& unit = plan.units[u];
-  find_rows(plan, unit, out_row, count, rows, pointers.x);
   sums += static_cast<int64_t>(u) * plan.unit_weights();
   RotateGradient3x3 task{.M = plan.inputs,
                          .rows = count,
                          .x = pointers.x,
+                         .offset = unit.slab * rows.slab_floats(),
                          .count = plan.out_columns,
                          .dy = dy + unit.channel,
                          .dy_row = dy_row,

@@ -31,6 +31,10 @@ void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw);
 int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows);
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows);
 
+// Finds the input rows of the output rows [out_row, out_row + count), for all calls of the functions below for them.
+void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
+               const TapPointers& pointers);
+
 // Output rows [out_row, out_row + count) of unit u. y is the first pixel of the first row, with y_step floats from
 // pixel to pixel and rows one behind the other.
 void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
