@@ -71,7 +71,7 @@ void plan_units(CorrelationPlan& plan) {
   const int64_t lanes = plan.lanes;
   const bool wide = plan.way == Way::kWide;
   // A vector of kRotate holds whole groups.
-  const int64_t step = plan.way == Way::kRotate ? lanes / plan.outputs * plan.outputs : lanes;
+  const int64_t step = plan.way == Way::kRotate ? lanes / plan.outputs * plan.outputs : plan.unit_lanes();
   const int64_t section = wide ? plan.outputs : plan.out_channels;
   for (int64_t k = 0; k < plan.out_channels; k += section) {
     for (int64_t i = 0; i < section; i += step) {
@@ -141,12 +141,14 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan.outputs = plan.out_channels / z.G;
   plan.lanes = simd_lanes();
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
+  plan.vectors = 1;
   const bool is_3x3 = z.R == 3 && z.S == 3 && z.stride == 1;
   if (plan.inputs == plan.outputs && plan.inputs <= (is_3x3 ? most_rotated_3x3() : plan.lanes - 1)) {
     plan.way = Way::kRotate;
     plan.column = plan.rotates_3x3() ? plan.lanes : plan.in_channels;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
     plan.way = Way::kWide;
+    if (plan.outputs % (2 * plan.lanes) == 0) plan.vectors = 2;
     plan.element = 1;
     plan.column = plan.inputs;
   } else {
@@ -197,7 +199,7 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
         for (const Phase& phase : phases) {
           int64_t slot = r * S + phase.slot;
           for (const int64_t s : phase.kernel_column) {
-            body(from + (r * S + s) * in_group, (slot * inputs + j) * lanes + i);
+            body(from + (r * S + s) * in_group, (slot * inputs + j) * unit_lanes() + i);
             ++slot;
           }
         }
@@ -207,7 +209,7 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
 }
 
 void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* packed) const {
-  if (unit.active < lanes) std::fill_n(packed, unit_weights(), 0.0f);
+  if (unit.active < unit_lanes()) std::fill_n(packed, unit_weights(), 0.0f);
   for_each_weight(unit, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
 }
 

@@ -31,7 +31,7 @@ struct Phase {
   std::vector<int64_t> kernel_column;  // [taps]
 };
 
-// A vector of output channels [channel, channel + active).
+// A vector of output channels [channel, channel + active), or `vectors` whole ones.
 struct Unit {
   int64_t channel, active;
   int64_t input;  // the first input channel that it reads
@@ -49,6 +49,7 @@ struct CorrelationPlan {
   int64_t R, S, stride, padding;
   int64_t inputs, outputs;  // channels per group
   int64_t lanes;
+  int64_t vectors;  // of a unit: 2 where groups are that wide (kWide), since they share the loads of the inputs
   Way way;
 
   std::vector<Phase> phases;
@@ -76,14 +77,15 @@ struct CorrelationPlan {
   }
 
   int64_t slab_floats() const { return (width * column + 2 * lanes - 1) / lanes * lanes; }
-  int64_t unit_weights() const { return R * S * inputs * lanes; }
+  int64_t unit_lanes() const { return vectors * lanes; }
+  int64_t unit_weights() const { return R * S * inputs * unit_lanes(); }
   int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_weights(); }
   // Input rows that the output rows [begin, begin + count) need, at most, for any begin.
   int64_t most_rows_under(int64_t count) const;
 
   // The taps of output row p end where those of p + 1 begin.
   const RowTap* taps_of(int64_t p) const { return taps.data() + first_tap[static_cast<size_t>(p)]; }
-  // w [K, R, S, C/G] in the order [R][slot][inputs][lanes] for one unit, 0 in lanes that are not active. A lane stands
+  // w [K, R, S, C/G] in the order [R][slot][inputs][unit_lanes()] for one unit, 0 in lanes that are not active. A lane stands
   // for an output channel, in kRotate for the input channel.
   void pack_weights(const Unit& unit, const float* w, float* packed) const;
   // The sums of a weight gradient of one unit, in the same order, put where dw [K, R, S, C/G] has them (forward only).

@@ -118,15 +118,17 @@ void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels,
   const int64_t few = few_pixels(in.step);
   for (int64_t p = 0; p < pixels; p += few) {
     for (const Group& group : groups_) {
-      weight_gradient_row({.loader = loader_,
-                           .x = in.x + p * in.step + group.m,
+      const float* inputs = in.x + p * in.step + group.m;
+      const float* outputs = dy + p * L_ * M_ + group.channel;
+      weight_gradient_rows({.loader = loader_,
+                           .x = &inputs,
                            .dw = sums + group.weights,
                            .vectors = group.vectors,
                            .depth = L_,
                            .element = in.element,
                            .step = in.step,
                            .count = std::min(few, pixels - p),
-                           .dy = dy + p * L_ * M_ + group.channel,
+                           .dy = &outputs,
                            .dy_step = L_ * M_,
                            .dy_vector = vector_step_});
     }

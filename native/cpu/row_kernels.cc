@@ -132,36 +132,42 @@ HWY_INLINE void correlate_row_by(const CorrelateRow& row) {
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {
-  constexpr int kMost1 = kManyRegisters ? 16 : 12, kMost3 = kManyRegisters ? 8 : 4;
+  constexpr int kMost1 = kManyRegisters ? 16 : 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
       correlate_row_by<1, Load, kMost1>(row);
+    } else if (row.vectors == 2) {
+      correlate_row_by<2, Load, kMost2>(row);
     } else {
       correlate_row_by<kMaxVectors, Load, kMost3>(row);
     }
   });
 }
 
-// kSums gradients from a on, of each vector, stay in registers over the whole row. The row's sum starts at 0
-// and is added to dw once, so the long sum over the batch is a sum of short ones, which rounds less.
+// kSums gradients from a on, of each vector, stay in registers over all rows. Their sum starts at 0 and is added to dw
+// once, so the long sum over the batch is a sum of short ones, which rounds less.
 template <int kSums, int kVectors, class Load>
-HWY_NOINLINE void gradient_block(const WeightGradientRow& row, int64_t a) {
+HWY_NOINLINE void gradient_block(const WeightGradientRows& row, int64_t a) {
   const Load load;
   V sum[kSums * kVectors];
 #pragma GCC unroll 48
   for (int j = 0; j < kSums * kVectors; ++j) sum[j] = hn::Zero(D());
   const int64_t element = row.element;
-  const float* HWY_RESTRICT x = row.x + a * element;
-  const float* HWY_RESTRICT dy = row.dy;
-  for (int64_t t = row.count; t > 0; --t, x += row.step, dy += row.dy_step) {
-    V gradient[kVectors];
-    for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
-    const float* HWY_RESTRICT input = x;
+  for (int64_t r = 0; r < row.rows; ++r) {
+    const float* HWY_RESTRICT x = row.x[r] + a * element;
+    const float* HWY_RESTRICT dy = row.dy[r];
+    for (int64_t t = row.count; t > 0; --t, x += row.step, dy += row.dy_step) {
+      V gradient[kVectors];
+      for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
+      const float* HWY_RESTRICT input = x;
 #pragma GCC unroll 48
-    for (int j = 0; j < kSums; ++j, input += element) {
-      const V value = load(input);
-      for (int v = 0; v < kVectors; ++v) sum[j * kVectors + v] = hn::MulAdd(gradient[v], value, sum[j * kVectors + v]);
+      for (int j = 0; j < kSums; ++j, input += element) {
+        const V value = load(input);
+        for (int v = 0; v < kVectors; ++v) {
+          sum[j * kVectors + v] = hn::MulAdd(gradient[v], value, sum[j * kVectors + v]);
+        }
+      }
     }
   }
   float* HWY_RESTRICT dw = row.dw + a * kVectors * kLanes;
@@ -172,18 +178,20 @@ HWY_NOINLINE void gradient_block(const WeightGradientRow& row, int64_t a) {
 }
 
 template <int kVectors, class Load, int... kSums>
-HWY_INLINE void gradient_blocks(const WeightGradientRow& row, std::integer_sequence<int, kSums...>) {
-  using Block = void (*)(const WeightGradientRow&, int64_t);
+HWY_INLINE void gradient_blocks(const WeightGradientRows& row, std::integer_sequence<int, kSums...>) {
+  using Block = void (*)(const WeightGradientRows&, int64_t);
   static constexpr Block kBlocks[] = {gradient_block<kSums + 1, kVectors, Load>...};
   for_equal_blocks<sizeof...(kSums)>(row.depth, [&](int64_t a, int64_t sums) { kBlocks[sums - 1](row, a); });
 }
 
-void WeightGradientRowKernel(const WeightGradientRow& row) {
-  constexpr int kMost1 = 12, kMost3 = kManyRegisters ? 8 : 4;
+void WeightGradientRowsKernel(const WeightGradientRows& row) {
+  constexpr int kMost1 = 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
       gradient_blocks<1, Load>(row, std::make_integer_sequence<int, kMost1>());
+    } else if (row.vectors == 2) {
+      gradient_blocks<2, Load>(row, std::make_integer_sequence<int, kMost2>());
     } else {
       gradient_blocks<kMaxVectors, Load>(row, std::make_integer_sequence<int, kMost3>());
     }
@@ -268,7 +276,7 @@ namespace igcnet {
 namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
-HWY_EXPORT(WeightGradientRowKernel);
+HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
 HWY_EXPORT(GatherRowKernel);
 HWY_EXPORT(LanesKernel);
@@ -287,7 +295,7 @@ Loader tuple_loader(int64_t M) {
 }
 
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
-void weight_gradient_row(const WeightGradientRow& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowKernel)(row); }
+void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
 void gather_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(GatherRowKernel)(row); }
 

@@ -24,7 +24,7 @@ int64_t simd_lanes();
 // The loader that repeats a tuple of M floats, or kVector if there is none for M on this machine.
 Loader tuple_loader(int64_t M);
 
-inline constexpr int64_t kMaxVectors = 3;  // output vectors that share the loads of x in one call
+inline constexpr int64_t kMaxVectors = 3;  // output vectors that share the loads of x in one call: 1, 2 or 3
 
 // For output t < count and vector v < vectors, y[t * y_step + v * y_vector + i] =
 //   sum over rows r, a < depth of w[r][(a * vectors + v) * lanes + i] * x[r](t, a, i),  i < active.
@@ -33,7 +33,7 @@ struct CorrelateRow {
   int64_t rows = 1;
   const float* const* x = nullptr;
   const float* const* w = nullptr;
-  int64_t vectors = 1;  // 1 or kMaxVectors
+  int64_t vectors = 1;
   int64_t depth = 0, element = 0, step = 0;
   int64_t count = 0;
   float* y = nullptr;
@@ -43,19 +43,20 @@ struct CorrelateRow {
 };
 void correlate_row(const CorrelateRow& row);
 
-// dw[(a * vectors + v) * lanes + i] += sum over t < count of dy[t * dy_step + v * dy_vector + i] * x(t, a, i), a <
-// depth. Reads whole vectors of dy.
-struct WeightGradientRow {
+// dw[(a * vectors + v) * lanes + i] += sum over rows r and t < count of
+//   dy[r][t * dy_step + v * dy_vector + i] * x[r](t, a, i), a < depth. Reads whole vectors of dy.
+struct WeightGradientRows {
   Loader loader = Loader::kVector;
-  const float* x = nullptr;
+  int64_t rows = 1;
+  const float* const* x = nullptr;
   float* dw = nullptr;
-  int64_t vectors = 1;  // 1 or kMaxVectors
+  int64_t vectors = 1;
   int64_t depth = 0, element = 0, step = 0;
   int64_t count = 0;
-  const float* dy = nullptr;
+  const float* const* dy = nullptr;
   int64_t dy_step = 0, dy_vector = 0;
 };
-void weight_gradient_row(const WeightGradientRow& row);
+void weight_gradient_rows(const WeightGradientRows& row);
 
 // A grouped convolution with as many inputs as outputs in a group (M), both in the same lanes: lane k of x belongs to
 // the tuple of M lanes that lane k of y belongs to. Nothing is permuted before the sums are complete:

@@ -1,6 +1,8 @@
 // Which loop of row_kernels.h a row takes.
 #include "cpu/unit_rows.h"
 
+#include <algorithm>
+
 #include "cpu/parallel.h"
 #include "cpu/row_kernels.h"
 
@@ -39,7 +41,7 @@ void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, 
     const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
     for (int64_t i = 0; i < count; ++i) {
       pointers.phase_x[i] = pointers.x[i] + phase.first_in * plan.column;
-      pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.lanes;
+      pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.unit_lanes();
     }
     float* first = y + phase.first_out * y_step + unit.channel;
     if (plan.way == Way::kRotate) {
@@ -60,52 +62,67 @@ void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, 
                      .rows = columns == 0 ? 0 : count,
                      .x = pointers.phase_x,
                      .w = pointers.phase_w,
+                     .vectors = plan.vectors,
                      .depth = columns * plan.inputs,
                      .element = plan.element,
                      .step = phase.in_step * plan.column,
                      .count = phase.count,
                      .y = first,
                      .y_step = phase.out_step * y_step,
-                     .active = unit.active});
+                     .y_vector = plan.lanes,
+                     .active = std::min(unit.active, plan.lanes)});
     }
   }
 }
 
-void add_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* dy,
-                           int64_t dy_step, float* sums, const TapPointers& pointers) {
+void rotate_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows,
+                              const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers) {
   const Unit& unit = plan.units[u];
   const RowTap* taps = plan.taps_of(out_row);
   const int64_t count = plan.taps_of(out_row + 1) - taps;
-  sums += static_cast<int64_t>(u) * plan.unit_weights();
   for (int64_t i = 0; i < count; ++i) {
     pointers.x[i] = rows.row(unit, taps[i].in_row);
     pointers.dw[i] = sums + taps[i].kernel_row * plan.S * plan.inputs * plan.lanes;
   }
-  const int64_t step = plan.phases[0].in_step * plan.column;
-  if (plan.way == Way::kRotate) {
-    rotate_gradient_row({.M = plan.inputs,
-                         .rows = count,
-                         .x = pointers.x,
-                         .dw = pointers.dw,
-                         .columns = plan.S,
-                         .column = plan.column,
-                         .step = step,
-                         .count = plan.out_columns,
-                         .dy = dy + unit.channel,
-                         .dy_step = dy_step,
-                         .rotation = plan.inverse_rotation.data()});
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    weight_gradient_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
-                         .x = pointers.x[i],
-                         .dw = pointers.dw[i],
-                         .depth = plan.S * plan.inputs,
-                         .element = plan.element,
-                         .step = step,
-                         .count = plan.out_columns,
-                         .dy = dy + unit.channel,
-                         .dy_step = dy_step});
+  rotate_gradient_row({.M = plan.inputs,
+                       .rows = count,
+                       .x = pointers.x,
+                       .dw = pointers.dw,
+                       .columns = plan.S,
+                       .column = plan.column,
+                       .step = plan.phases[0].in_step * plan.column,
+                       .count = plan.out_columns,
+                       .dy = dy + unit.channel,
+                       .dy_step = dy_step,
+                       .rotation = plan.inverse_rotation.data()});
+}
+
+// Of kExpand and kWide: a kernel row meets all output rows at a time.
+void expand_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count,
+                               ExpandedRows& rows, const float* dy, int64_t dy_step, float* sums,
+                               const TapPointers& pointers) {
+  const Unit& unit = plan.units[u];
+  for (int64_t kernel_row = 0; kernel_row < plan.R; ++kernel_row) {
+    int64_t met = 0;
+    for (int64_t row = 0; row < count; ++row) {
+      for (const RowTap* tap = plan.taps_of(out_row + row); tap < plan.taps_of(out_row + row + 1); ++tap) {
+        if (tap->kernel_row != kernel_row) continue;
+        pointers.x[met] = rows.row(unit, tap->in_row);
+        pointers.dy[met++] = dy + row * plan.out_columns * dy_step + unit.channel;
+      }
+    }
+    weight_gradient_rows({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                          .rows = met,
+                          .x = pointers.x,
+                          .dw = sums + kernel_row * plan.S * plan.inputs * plan.unit_lanes(),
+                          .vectors = plan.vectors,
+                          .depth = plan.S * plan.inputs,
+                          .element = plan.element,
+                          .step = plan.phases[0].in_step * plan.column,
+                          .count = plan.out_columns,
+                          .dy = pointers.dy,
+                          .dy_step = dy_step,
+                          .dy_vector = plan.lanes});
   }
 }
 
@@ -162,15 +179,19 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                             const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers,
                             Prefetch& ahead) {
   const int64_t dy_row = plan.out_columns * dy_step;
+  sums += static_cast<int64_t>(u) * plan.unit_weights();
+  if (plan.way != Way::kRotate) {
+    for (int64_t r = 0; r < count; ++r) ahead.share();
+    return expand_unit_gradient_rows(plan, u, out_row, count, rows, dy, dy_step, sums, pointers);
+  }
   if (!plan.rotates_3x3()) {
     for (int64_t r = 0; r < count; ++r) {
       ahead.share();
-      add_unit_gradient_row(plan, u, out_row + r, rows, dy + r * dy_row, dy_step, sums, pointers);
+      rotate_unit_gradient_row(plan, u, out_row + r, rows, dy + r * dy_row, dy_step, sums, pointers);
     }
     return;
   }
   const Unit& unit = plan.units[u];
-  sums += static_cast<int64_t>(u) * plan.unit_weights();
   RotateGradient3x3 task{.M = plan.inputs,
                          .rows = count,
                          .x = pointers.x,

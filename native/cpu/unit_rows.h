@@ -13,12 +13,14 @@ namespace igcnet {
 // Room for the pointers of the loops, one for each kernel row or for each input row.
 struct TapPointers {
   const float **x, **phase_x, **phase_w;
+  const float** dy;
   float** dw;
 
   TapPointers(int64_t kernel_rows, int64_t most_output_rows, ThreadBuffer& memory)
       : x(memory.array<const float*>(kernel_rows + most_output_rows - 1)),
         phase_x(memory.array<const float*>(kernel_rows)),
         phase_w(memory.array<const float*>(kernel_rows)),
+        dy(memory.array<const float*>(most_output_rows)),
         dw(memory.array<float*>(kernel_rows)) {}
 };
 
