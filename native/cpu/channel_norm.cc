@@ -15,15 +15,15 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Calls body(tag, c, row, rows of the block) for blocks of a few rows and all vectors of channels: the coefficients of a
-// vector are loaded once a block, and x is read about as it lies.
+// Calls body(tag, c, row, rows of the block) for blocks of a few rows and all vectors of channels: the coefficients of
+// a vector are loaded once a block, and x is read about as it lies.
 template <class Body>
 HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const Body& body) {
   constexpr int64_t kBlock = 4;
   int64_t row = 0;
   for (; row + kBlock <= rows; row += kBlock) {
-    for_each_vector(0, C, [&](auto d, int64_t c)
-                              HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, kBlock>()); });
+    for_each_vector(0, C,
+                    [&](auto d, int64_t c) HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, kBlock>()); });
   }
   for (; row < rows; ++row) {
     for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, 1>()); });

@@ -25,8 +25,9 @@ struct ChannelNormGradient {
 
 void normalise_rows(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y);
 
-// Likewise without a norm if its mean is null, with a slab of out for each vector of channels: out[u * slab + row * lanes +
-// i] = y[row][u * step + i]. Reads whole vectors; with a norm C is a multiple of the lanes, and `step` the lanes.
+// Likewise without a norm if its mean is null, with a slab of out for each vector of channels: out[u * slab + row *
+// lanes + i] = y[row][u * step + i]. Reads whole vectors; with a norm C is a multiple of the lanes, and `step` the
+// lanes.
 void normalise_units(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, int64_t step, float* out,
                      int64_t slab);
 

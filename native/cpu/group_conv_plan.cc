@@ -84,8 +84,8 @@ void plan_units(CorrelationPlan& plan) {
   plan.slabs = plan.units.back().slab + 1;
 }
 
-// Where turn j takes place i of a tuple of M. Where M is a power of 2 a turn is its own inverse, and changes places within
-// pairs, fours and so on: shuffles that cost less than a rotation does.
+// Where turn j takes place i of a tuple of M. Where M is a power of 2 a turn is its own inverse, and changes places
+// within pairs, fours and so on: shuffles that cost less than a rotation does.
 int64_t turned_place(int64_t i, int64_t j, int64_t M) {
   return std::has_single_bit(static_cast<uint64_t>(M)) ? i ^ j : (i + j) % M;
 }

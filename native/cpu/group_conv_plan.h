@@ -59,8 +59,8 @@ struct CorrelationPlan {
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
 
-  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand, rotates_3x3()) or for each group
-  // (kWide).
+  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand, rotates_3x3()) or for each
+  // group (kWide).
   int64_t slabs;
   int64_t column;               // floats of a column of a slab
   int64_t element;              // floats from one input to the next: lanes (kExpand) or 1 (kWide)
@@ -85,8 +85,8 @@ struct CorrelationPlan {
 
   // The taps of output row p end where those of p + 1 begin.
   const RowTap* taps_of(int64_t p) const { return taps.data() + first_tap[static_cast<size_t>(p)]; }
-  // w [K, R, S, C/G] in the order [R][slot][inputs][unit_lanes()] for one unit, 0 in lanes that are not active. A lane stands
-  // for an output channel, in kRotate for the input channel.
+  // w [K, R, S, C/G] in the order [R][slot][inputs][unit_lanes()] for one unit, 0 in lanes that are not active. A lane
+  // stands for an output channel, in kRotate for the input channel.
   void pack_weights(const Unit& unit, const float* w, float* packed) const;
   // The sums of a weight gradient of one unit, in the same order, put where dw [K, R, S, C/G] has them (forward only).
   void unpack_gradient(const Unit& unit, const float* sums, float* dw) const;

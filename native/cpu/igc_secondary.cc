@@ -121,16 +121,16 @@ void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels,
       const float* inputs = in.x + p * in.step + group.m;
       const float* outputs = dy + p * L_ * M_ + group.channel;
       weight_gradient_rows({.loader = loader_,
-                           .x = &inputs,
-                           .dw = sums + group.weights,
-                           .vectors = group.vectors,
-                           .depth = L_,
-                           .element = in.element,
-                           .step = in.step,
-                           .count = std::min(few, pixels - p),
-                           .dy = &outputs,
-                           .dy_step = L_ * M_,
-                           .dy_vector = vector_step_});
+                            .x = &inputs,
+                            .dw = sums + group.weights,
+                            .vectors = group.vectors,
+                            .depth = L_,
+                            .element = in.element,
+                            .step = in.step,
+                            .count = std::min(few, pixels - p),
+                            .dy = &outputs,
+                            .dy_step = L_ * M_,
+                            .dy_vector = vector_step_});
     }
   }
 }

@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kMostChannels = kLanes <= 8 ? kLanes : kLanes - 1;  // in a group
 
-// Whether a turn consists of shuffles within 128 bits and changes of neighbouring 128 bits, which cost an operation each.
+// Whether a turn consists of shuffles within 128 bits and changes of neighbouring 128 bits, which cost an operation
+// each.
 template <int kM>
 constexpr bool kShuffles = (kM == 2 || kM == 4 || kM == 8) && kLanes > 1;
 
@@ -73,8 +74,8 @@ HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, const float* HWY_
   }
 }
 
-// One kernel row with 16 registers: 12 sums, an input, which is loaded once for the three columns that it meets, and three
-// of the weights; the multiply-adds read the others from memory.
+// One kernel row with 16 registers: 12 sums, an input, which is loaded once for the three columns that it meets, and
+// three of the weights; the multiply-adds read the others from memory.
 template <int kM, int kTurns, int kOutputs>
 HWY_INLINE void sum_row_from_memory(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, V* sum) {
   constexpr int kHeld = std::min(3, 3 * kTurns);
@@ -179,12 +180,10 @@ HWY_INLINE void rotate_any_3x3(const Rotate3x3& task, std::integer_sequence<int,
   kRotate[task.M - 1](task);
 }
 
-void Rotate3x3Kernel(const Rotate3x3& task) {
-  rotate_any_3x3(task, std::make_integer_sequence<int, kMostChannels>());
-}
+void Rotate3x3Kernel(const Rotate3x3& task) { rotate_any_3x3(task, std::make_integer_sequence<int, kMostChannels>()); }
 
-// Whether the turns of all outputs are made before the sums, once for all kernel rows: with 16 registers there is no room
-// for the indices of a turn that is no shuffle.
+// Whether the turns of all outputs are made before the sums, once for all kernel rows: with 16 registers there is no
+// room for the indices of a turn that is no shuffle.
 template <int kM>
 constexpr bool kTurnsFirst = !kManyRegisters && kM > 2 && !kShuffles<kM>;
 constexpr int64_t kMostTurned = 64;  // outputs of a task whose turns are made first
@@ -198,8 +197,7 @@ HWY_INLINE void load_column(const float* const* x, int64_t at, int column, V* va
 
 // What an output adds whose first input column is kept at kColumn and whose last one is x[..][at].
 template <int kRows, int kTurns, int kColumn, class Turn>
-HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, const Turn* turn, V* value,
-                           V* sum) {
+HWY_INLINE void add_output(const float* dy, const float* const* x, int64_t at, const Turn* turn, V* value, V* sum) {
   load_column<kRows>(x, at, (kColumn + 2) % 3, value);
   const V straight = hn::LoadU(D(), dy);
   V gradient[kTurns];
@@ -234,8 +232,8 @@ HWY_INLINE void add_row_by_window(const RotateGradient3x3& task, const float* HW
   if (t > 1) add_output<kRows, kTurns, 1>(dy + dy_step, x, at + kLanes, turn, value, sum);
 }
 
-// One row of outputs with 16 registers: up to 12 of them have sums, so inputs and gradients stream. `turned_dy`, where it
-// is not null, has the turns of each output, [count][kM][lanes].
+// One row of outputs with 16 registers: up to 12 of them have sums, so inputs and gradients stream. `turned_dy`, where
+// it is not null, has the turns of each output, [count][kM][lanes].
 template <int kM, int kRows, int kFirst, int kTurns>
 HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY_RESTRICT dy,
                                  const float* HWY_RESTRICT turned_dy, const float* const* x, V* sum) {
@@ -266,8 +264,8 @@ HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY
 }
 
 // The gradients of kRows kernel rows, of three columns each, for the kTurns turns from kFirst on stay in registers over
-// all rows of the task. They start at 0 and are added to dw once, so the long sum over the batch is a sum of short ones,
-// which rounds less.
+// all rows of the task. They start at 0 and are added to dw once, so the long sum over the batch is a sum of short
+// ones, which rounds less.
 template <int kM, int kRows, int kFirst, int kTurns>
 HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, const float* turned_dy, int64_t r0) {
   V sum[kRows * 3 * kTurns];

@@ -72,8 +72,8 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
-// `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block. kWhole:
-// all lanes are stored.
+// `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
+// kWhole: all lanes are stored.
 template <int kOutputs, int kVectors, class Load, bool kWhole>
 HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t blocks) {
   const CorrelateRow row = given;  // nobody else has its address, so stores to y leave it in registers

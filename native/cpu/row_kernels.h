@@ -62,8 +62,8 @@ void weight_gradient_rows(const WeightGradientRows& row);
 // the tuple of M lanes that lane k of y belongs to. Nothing is permuted before the sums are complete:
 //   sum_j[k] = sum over rows r, columns s < columns of w[r][(s * M + j) * lanes + k] * x[r][t * step + s * column + k]
 //   y[t * y_step + i] = sum over j < M of sum_j[rotation[j * lanes + i]],  i < active,
-// where `rotation` turns the tuples by j: lane i of x meets lane i + j of y in each tuple, modulo M, or lane i xor j if M is
-// a power of 2.
+// where `rotation` turns the tuples by j: lane i of x meets lane i + j of y in each tuple, modulo M, or lane i xor j if
+// M is a power of 2.
 struct RotateRow {
   int64_t M = 1;  // below the lanes
   int64_t rows = 1;
@@ -92,8 +92,8 @@ struct RotateGradientRow {
 };
 void rotate_gradient_row(const RotateGradientRow& row);
 
-// The most channels in a group that the loops for 3x3 kernels take: those that a vector holds; with vectors of more than
-// 8 lanes one less, since there the turns of whole vectors cost more than repeating single inputs.
+// The most channels in a group that the loops for 3x3 kernels take: those that a vector holds; with vectors of more
+// than 8 lanes one less, since there the turns of whole vectors cost more than repeating single inputs.
 int64_t most_rotated_3x3();
 
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
