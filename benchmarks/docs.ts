@@ -69,7 +69,7 @@ function section<T>(title: string, results: Stored<T>[], tables: (results: Store
 function ladderTable(steps: Stored<LadderStep>[]): string {
   const rows = steps.map(({ id, what, forward, backward }) => [id, what, forward.join(', '), backward.join(', ')])
   const text =
-    'plain_igc L24M2, batch 64, without batch norm; ms a call, medians of three alternating runs of\n' +
+    'plain_igc L24M2, batch 64, without batch norm; ms a call, medians of alternating runs of\n' +
     '`npm run bench:native -- --benchmark_filter=igc_block` at each commit. The machine is shared: differences below a quarter\n' +
     'mean nothing.\n\n'
   return text + markdownTable(['commit', 'what was new', 'forward, stages 1, 2, 3', 'backward, stages 1, 2, 3'], rows)

@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   igcnet::bench::add_igc_block();
   igcnet::bench::add_batch_norm2d();
   igcnet::bench::add_elementwise();
+  igcnet::bench::add_loops();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -45,5 +45,6 @@ void add_conv2d();
 void add_igc_block();
 void add_batch_norm2d();
 void add_elementwise();
+void add_loops();
 
 }  // namespace igcnet::bench

@@ -1,0 +1,119 @@
+// The loops of the IGC blocks by themselves, on one thread and one chunk of rows that stays in the caches: what a block
+// could reach if nothing else cost time. Their results are checked through conv2d and igc_block.
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "cpu/group_conv_plan.h"
+#include "cpu/igc_secondary.h"
+#include "cpu/row_kernels.h"
+#include "inputs.h"
+#include "workload.h"
+
+namespace igcnet::bench {
+namespace {
+
+// A chunk of 64 pixels of a stage of plain_igc L24M2, whose layers have L*M channels and images of size x size.
+struct Stage {
+  int64_t M, size;
+  static constexpr int64_t kL = 24, kPixels = 64;
+
+  int64_t channels() const { return kL * M; }
+  int64_t rows() const { return kPixels / size; }
+};
+
+constexpr Stage kStages[] = {{2, 32}, {4, 16}, {8, 8}};
+
+void count(benchmark::State& state, double multiply_adds) {
+  state.counters["FLOP/s"] = benchmark::Counter(2 * multiply_adds, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+float* floats(HostTensor& tensor) { return static_cast<Output>(tensor).as<float>(); }
+
+void primary(benchmark::State& state, const Stage& stage, bool gradient) {
+  const int64_t M = stage.M, K = stage.channels(), Q = stage.size, rows = stage.rows();
+  const Conv2dSizes sizes{.N = 1,
+                          .H = Q,
+                          .W = Q,
+                          .C = K,
+                          .K = K,
+                          .R = 3,
+                          .S = 3,
+                          .G = Stage::kL,
+                          .P = Q,
+                          .Q = Q,
+                          .stride = 1,
+                          .padding = 1};
+  const CorrelationPlan plan = plan_correlation(Direction::kForward, sizes);
+  if (!plan.rotates_3x3()) return state.SkipWithError("these groups take other loops on this machine");
+  const int64_t slab = plan.slab_floats(), units = static_cast<int64_t>(plan.units.size());
+  HostTensor x({rows + 2, units * slab}), weights({plan.weight_floats()}), y({rows * Q * K + plan.lanes});
+  std::vector<const float*> pointers;
+  for (int64_t r = 0; r < rows + 2; ++r) pointers.push_back(floats(x) + r * units * slab);
+  for (auto _ : state) {
+    for (int64_t u = 0; u < units; ++u) {
+      const Unit& unit = plan.units[static_cast<size_t>(u)];
+      float* unit_weights = floats(weights) + u * plan.unit_weights();
+      const int64_t kernel_row = plan.unit_weights() / 3;
+      if (gradient) {
+        rotate_gradient_3x3({.M = M,
+                             .rows = rows,
+                             .x = pointers.data(),
+                             .offset = u * slab,
+                             .dw = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                             .count = Q,
+                             .dy = floats(y) + unit.channel,
+                             .dy_row = Q * K,
+                             .dy_step = K,
+                             .rotation = plan.inverse_rotation.data()});
+      } else {
+        rotate_3x3({.M = M,
+                    .rows = rows,
+                    .x = pointers.data(),
+                    .offset = u * slab,
+                    .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                    .count = Q,
+                    .y = floats(y) + unit.channel,
+                    .y_row = Q * K,
+                    .y_step = K,
+                    .active = unit.active,
+                    .rotation = plan.rotation.data()});
+      }
+    }
+    benchmark::ClobberMemory();
+  }
+  count(state, static_cast<double>(Stage::kPixels * K * 9 * M));
+}
+
+void secondary(benchmark::State& state, const Stage& stage, bool gradient) {
+  const int64_t K = stage.channels(), pixels = Stage::kPixels;
+  const IgcSecondary convolution(Stage::kL, stage.M);
+  HostTensor z({pixels * K + 64}), y({pixels * K + 64}), weights({convolution.packed_floats()});
+  HostTensor tuples({convolution.buffer_floats(pixels) + 1});
+  for (auto _ : state) {
+    if (gradient) {
+      convolution.add_gradient(floats(y), floats(z), pixels, floats(weights), floats(tuples));
+    } else {
+      convolution.run(floats(z), pixels, floats(weights), floats(y), floats(tuples), nullptr);
+    }
+    benchmark::ClobberMemory();
+  }
+  count(state, static_cast<double>(pixels * K * Stage::kL));
+}
+
+}  // namespace
+
+void add_loops() {
+  for (const Stage& stage : kStages) {
+    for (const bool gradient : {false, true}) {
+      const std::string name = std::string(gradient ? "_gradient" : "") + "/M" + std::to_string(stage.M);
+      benchmark::RegisterBenchmark(("loop_primary" + name).c_str(),
+                                   [=](benchmark::State& state) { primary(state, stage, gradient); });
+      benchmark::RegisterBenchmark(("loop_secondary" + name).c_str(),
+                                   [=](benchmark::State& state) { secondary(state, stage, gradient); });
+    }
+  }
+}
+
+}  // namespace igcnet::bench
