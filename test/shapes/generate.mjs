@@ -95,6 +95,13 @@ function groupConvolutions() {
   return shapes
 }
 
+/** Rows that are longer than the loops work on at a time: a chunk is one row then, and turns are made for parts of it. */
+function longRowConvolutions() {
+  return range(1, 9).map(width =>
+    conv(`row-of-70-groups-by-${width}`, 'long rows', { N: 1, H: 3, W: 70, C: 3 * width, groups: 3 }),
+  )
+}
+
 /** 1x1 convolutions in few groups of many channels, as the secondary convolution of an IGC block has. */
 function pointwiseConvolutions() {
   const shapes = []
@@ -330,6 +337,7 @@ write('conv2d.json', [
   ...regressionConvolutions(),
   ...layerConvolutions(),
   ...groupConvolutions(),
+  ...longRowConvolutions(),
 ])
 write('igc-block.json', igcBlockShapes())
 write('pool2d.json', pools())
