@@ -33,7 +33,8 @@ class ExpandedRows {
         slab_floats_(plan.slab_floats()),
         slabs_floats_(plan.slabs * slab_floats_),
         buffer_(memory.floats(ring_ * slabs_floats_)),
-        held_(memory.array<int64_t>(ring_ * plan.slabs)),
+        held_count_(plan.rotates_3x3() ? 0 : ring_ * plan.slabs),
+        held_(memory.array<int64_t>(held_count_)),
         whole_units_(plan.in_channels % plan.lanes == 0 && plan.units[0].active == plan.lanes),
         normal_(memory.floats(normal_floats(normalise))),
         normal_held_(memory.array<int64_t>(ring_)),
@@ -56,7 +57,7 @@ class ExpandedRows {
   void start_image(const RowSource& source, const ChannelNorm& norm) {
     source_ = source;
     norm_ = norm;
-    std::fill_n(held_, ring_ * plan_.slabs, int64_t{-1});
+    std::fill_n(held_, held_count_, int64_t{-1});
     std::fill_n(normal_held_, ring_, int64_t{-1});
   }
 
@@ -163,6 +164,7 @@ class ExpandedRows {
   int64_t ring_;  // a power of 2
   int64_t row_floats_, slab_floats_, slabs_floats_;
   float* buffer_;
+  int64_t held_count_;
   int64_t* held_;
   bool whole_units_;
   float* normal_;

@@ -142,8 +142,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan.lanes = simd_lanes();
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
   plan.vectors = 1;
-  const bool is_3x3 = z.R == 3 && z.S == 3 && z.stride == 1;
-  if (plan.inputs == plan.outputs && plan.inputs <= (is_3x3 ? most_rotated_3x3() : plan.lanes - 1)) {
+  if (plan.inputs == plan.outputs && plan.inputs <= (plan.is_3x3() ? most_rotated_3x3() : plan.lanes - 1)) {
     plan.way = Way::kRotate;
     plan.column = plan.rotates_3x3() ? plan.lanes : plan.in_channels;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {

@@ -16,7 +16,7 @@ enum class Direction { kForward, kBackwardInput };
 
 // How a vector of outputs meets its inputs:
 enum class Way {
-  kRotate,  // groups of as many inputs as outputs, below a vector: sums of whole groups are turned at the end
+  kRotate,  // groups of as many inputs as outputs that a vector holds: sums of whole groups are turned at the end
   kExpand,  // other groups below a vector: inputs are first expanded, one vector for each input of a group
   kWide,    // groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector
 };
@@ -69,8 +69,9 @@ struct CorrelationPlan {
   // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [inputs][lanes]
   std::vector<int32_t> rotation, inverse_rotation;
 
+  bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
   // Whether Rotate3x3 takes it.
-  bool rotates_3x3() const { return way == Way::kRotate && R == 3 && S == 3 && stride == 1; }
+  bool rotates_3x3() const { return way == Way::kRotate && is_3x3(); }
   // The first input row under output row p, padding included, at stride 1.
   int64_t first_in_row(int64_t p) const {
     return direction == Direction::kForward ? p - padding : p + padding - (R - 1);

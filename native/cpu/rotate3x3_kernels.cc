@@ -238,12 +238,12 @@ template <int kM, int kRows, int kFirst, int kTurns>
 HWY_INLINE void add_row_by_loads(const RotateGradient3x3& task, const float* HWY_RESTRICT dy,
                                  const float* HWY_RESTRICT turned_dy, const float* const* x, V* sum) {
   int64_t at = 0;
-  for (int64_t t = task.count; t > 0; --t, at += kLanes, dy += task.dy_step, turned_dy += kM * kLanes) {
+  for (int64_t t = task.count; t > 0; --t, at += kLanes, dy += task.dy_step) {
     if constexpr (kRows == 1) {
       const V value[3] = {load_again(x[0] + at), load_again(x[0] + at + kLanes), load_again(x[0] + at + 2 * kLanes)};
 #pragma GCC unroll 4
       for (int j = 0; j < kTurns; ++j) {
-        const V gradient = kTurnsFirst<kM> ? load_again(turned_dy + (kFirst + j) * kLanes)
+        const V gradient = kTurnsFirst<kM> ? load_again(turned_dy + at * kM + (kFirst + j) * kLanes)
                                            : turned<kM>(load_again(dy), kFirst + j, task.rotation);
 #pragma GCC unroll 3
         for (int s = 0; s < 3; ++s) sum[s * kTurns + j] = hn::MulAdd(gradient, value[s], sum[s * kTurns + j]);
@@ -280,7 +280,8 @@ HWY_NOINLINE void rotate_gradient_3x3(const RotateGradient3x3& task, const float
     if constexpr (kManyRegisters) {
       add_row_by_window<kM, kRows, kTurns>(task, dy, x, kFirst, sum);
     } else {
-      add_row_by_loads<kM, kRows, kFirst, kTurns>(task, dy, turned_dy + row * task.count * kM * kLanes, x, sum);
+      const float* turned_row = kTurnsFirst<kM> ? turned_dy + row * task.count * kM * kLanes : nullptr;
+      add_row_by_loads<kM, kRows, kFirst, kTurns>(task, dy, turned_row, x, sum);
     }
   }
 #pragma GCC unroll 3
