@@ -33,7 +33,7 @@ class ExpandedRows {
         slab_floats_(plan.slab_floats()),
         slabs_floats_(plan.slabs * slab_floats_),
         buffer_(memory.floats(ring_ * slabs_floats_)),
-        held_count_(plan.rotates_3x3() ? 0 : ring_ * plan.slabs),
+        held_count_(plan.cuts_rows() ? 0 : ring_ * plan.slabs),
         held_(memory.array<int64_t>(held_count_)),
         whole_units_(plan.in_channels % plan.lanes == 0 && plan.units[0].active == plan.lanes),
         normal_(memory.floats(normal_floats(normalise))),
@@ -68,7 +68,7 @@ class ExpandedRows {
     const int64_t place = in_row & (ring_ - 1);
     float* row = buffer_ + place * slabs_floats_;
     float* out = row + unit.slab * slab_floats_;
-    if (plan_.rotates_3x3()) {  // all units of a row at once
+    if (plan_.cuts_rows()) {  // for all units at once
       if (normal_held_[place] != in_row) {
         normal_held_[place] = in_row;
         fill_units(in_row, row);
@@ -76,12 +76,11 @@ class ExpandedRows {
       return out;
     }
     const int64_t slot = place * plan_.slabs + unit.slab;
-    const int64_t offset = plan_.way == Way::kRotate ? unit.channel : 0;
     if (held_[slot] != in_row) {
       held_[slot] = in_row;
       fill(unit, in_row, out);
     }
-    return out + offset;
+    return out;
   }
 
   // Likewise for rotates_3x3(), zeros for rows of the padding.
@@ -91,14 +90,12 @@ class ExpandedRows {
 
  private:
   void fill(const Unit& unit, int64_t in_row, float* out) {
-    const float* x = source_.x + in_row * source_.row;
-    if (plan_.way == Way::kRotate) return copy(x, out);
-    ExpandRow row{.x = x + unit.input,
+    ExpandRow row{.x = source_.x + in_row * source_.row + unit.input,
                   .end = source_.end,
                   .pixel = source_.pixel,
                   .runs = plan_.runs.data(),
                   .run_count = static_cast<int64_t>(plan_.runs.size()),
-                  .inputs = plan_.inputs,
+                  .inputs = plan_.way == Way::kRotate ? 2 : plan_.inputs,
                   .out = out};
     if (norm_.mean != nullptr) {
       const float* normal = normalised(in_row);
@@ -107,6 +104,10 @@ class ExpandedRows {
     }
     if (plan_.way == Way::kWide) {
       gather_row(row);
+    } else if (plan_.way == Way::kRotate) {
+      row.table = plan_.split.data();
+      row.span = 2 * plan_.lanes;
+      expand_row(row);
     } else {
       row.table = plan_.tables.data() + unit.slab * plan_.inputs * plan_.lanes;
       row.span = plan_.spans[static_cast<size_t>(unit.slab)];
@@ -115,8 +116,8 @@ class ExpandedRows {
   }
 
   int64_t normal_floats(bool normalise) const {
-    if (plan_.rotates_3x3()) return whole_units_ ? 0 : row_floats_ + 2 * plan_.lanes;  // one row
-    return normalise && plan_.way != Way::kRotate ? ring_ * row_floats_ + 2 * plan_.lanes : 0;
+    if (plan_.cuts_rows()) return whole_units_ ? 0 : row_floats_ + 2 * plan_.lanes;  // one row
+    return normalise ? ring_ * row_floats_ + 2 * plan_.lanes : 0;
   }
 
   void fill_units(int64_t in_row, float* out) {
@@ -135,18 +136,6 @@ class ExpandedRows {
     for (const PixelRun& run : plan_.runs) {
       normalise_units(norm, x + run.column * C, run.count, C, plan_.units[0].active, out + run.buffer * plan_.lanes,
                       slab_floats_);
-    }
-  }
-
-  void copy(const float* x, float* out) const {
-    const int64_t C = plan_.in_channels;
-    for (const PixelRun& run : plan_.runs) {
-      const float* first = x + run.column * C;
-      if (norm_.mean != nullptr) {
-        normalise_rows(norm_, first, run.count, C, out + run.buffer * C);
-      } else {
-        std::memcpy(out + run.buffer * C, first, static_cast<size_t>(run.count * C) * sizeof(float));
-      }
     }
   }
 

@@ -54,7 +54,8 @@ class BackwardBands {
     Buffers(const BackwardBands& bands, ThreadBuffer memory, int64_t* used = nullptr)
         : x(bands.conv_.forward_, bands.conv_.ring_, bands.task_.x_norm.mean != nullptr, memory),
           dz_rows(bands.conv_.backward_, bands.conv_.dz_ring_, false, memory),
-          pointers(bands.sizes_.R, std::max(bands.conv_.chunk_rows_, bands.conv_.dx_chunk_rows_), memory) {
+          pointers(bands.sizes_.R, std::max(bands.conv_.chunk_rows_, bands.conv_.dx_chunk_rows_),
+                   std::max(bands.conv_.forward_.half_floats(), bands.conv_.backward_.half_floats()), memory) {
       const GroupConv& conv = bands.conv_;
       const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
       dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);
@@ -97,7 +98,7 @@ class BackwardBands {
 
     bool reads_behind = conv_.secondary_ && conv_.secondary_->reads_behind();
     for (const Unit& unit : conv_.forward_.units) {
-      reads_behind = reads_behind || unit.channel + conv_.forward_.lanes > sizes_.K;
+      reads_behind = reads_behind || unit.channel + conv_.forward_.unit_lanes() > sizes_.K;
     }
     // dz is dy itself without a secondary convolution.
     copies_dy_ = conv_.secondary_ && (task_.dy_norm.x != nullptr || reads_behind);

@@ -69,15 +69,22 @@ void plan_rows(CorrelationPlan& plan) {
 
 void plan_units(CorrelationPlan& plan) {
   const int64_t lanes = plan.lanes;
+  if (plan.way == Way::kRotate) {
+    const int64_t step = lanes / plan.M * plan.M;  // whole groups
+    const int64_t channels = plan.out_channels / plan.output_halves;
+    for (int64_t c = 0; c < channels; c += step) {
+      const int64_t slab = static_cast<int64_t>(plan.units.size());
+      plan.units.push_back({c * plan.output_halves, std::min(step, channels - c), c * plan.input_halves, slab});
+    }
+    plan.slabs = static_cast<int64_t>(plan.units.size());
+    return;
+  }
   const bool wide = plan.way == Way::kWide;
-  // A vector of kRotate holds whole groups.
-  const int64_t step = plan.way == Way::kRotate ? lanes / plan.outputs * plan.outputs : plan.unit_lanes();
-  const int64_t section = wide ? plan.outputs : plan.out_channels;
+  const int64_t step = plan.unit_lanes(), section = wide ? plan.outputs : plan.out_channels;
   for (int64_t k = 0; k < plan.out_channels; k += section) {
     for (int64_t i = 0; i < section; i += step) {
       const int64_t group = (k + i) / plan.outputs;
-      const bool own = plan.way == Way::kExpand || plan.rotates_3x3();
-      const int64_t slab = wide ? group : own ? static_cast<int64_t>(plan.units.size()) : 0;
+      const int64_t slab = wide ? group : static_cast<int64_t>(plan.units.size());
       plan.units.push_back({k + i, std::min(step, section - i), group * plan.inputs, slab});
     }
   }
@@ -90,9 +97,9 @@ int64_t turned_place(int64_t i, int64_t j, int64_t M) {
   return std::has_single_bit(static_cast<uint64_t>(M)) ? i ^ j : (i + j) % M;
 }
 
-// Turning the tuples by j, and back.
+// Turning the tuples by j, and back; splitting groups into halves, and joining them.
 void plan_rotations(CorrelationPlan& plan) {
-  const int64_t M = plan.inputs, whole = plan.lanes / M * M;
+  const int64_t M = plan.M, whole = plan.lanes / M * M;
   plan.rotation.resize(static_cast<size_t>(M * plan.lanes));
   plan.inverse_rotation.resize(plan.rotation.size());
   for (int64_t j = 0; j < M; ++j) {
@@ -100,6 +107,15 @@ void plan_rotations(CorrelationPlan& plan) {
       const int64_t to = i < whole ? i / M * M + turned_place(i % M, j, M) : i;
       plan.rotation[static_cast<size_t>(j * plan.lanes + to)] = static_cast<int32_t>(i);
       plan.inverse_rotation[static_cast<size_t>(j * plan.lanes + i)] = static_cast<int32_t>(to);
+    }
+  }
+  if (plan.inputs == plan.outputs) return;
+  for (int64_t half = 0; half < 2; ++half) {
+    for (int64_t i = 0; i < plan.lanes; ++i) {
+      const int64_t lane = std::min(i, whole - 1), channel = std::min(half * plan.lanes + i, 2 * whole - 1);
+      const int64_t in_group = channel % (2 * M);
+      plan.split.push_back(static_cast<int32_t>(lane / M * 2 * M + half * M + lane % M));
+      plan.join.push_back(static_cast<int32_t>(in_group / M * plan.lanes + channel / (2 * M) * M + in_group % M));
     }
   }
 }
@@ -142,9 +158,14 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan.lanes = simd_lanes();
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
   plan.vectors = 1;
-  if (plan.inputs == plan.outputs && plan.inputs <= (plan.is_3x3() ? most_rotated_3x3() : plan.lanes - 1)) {
+  const auto [fewer, more] = std::minmax(plan.inputs, plan.outputs);
+  if ((more == fewer && fewer <= (plan.is_3x3() ? most_rotated_3x3() : plan.lanes - 1)) ||
+      (more == 2 * fewer && fewer < plan.lanes)) {
     plan.way = Way::kRotate;
-    plan.column = plan.rotates_3x3() ? plan.lanes : plan.in_channels;
+    plan.M = fewer;
+    plan.input_halves = plan.inputs / fewer;
+    plan.output_halves = plan.vectors = plan.outputs / fewer;
+    plan.column = plan.input_halves * plan.lanes;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
     plan.way = Way::kWide;
     if (plan.outputs % (2 * plan.lanes) == 0) plan.vectors = 2;
@@ -190,18 +211,30 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
   const auto start = [&](int64_t k) {
     return forward ? k * R * S * in_group : k / outputs * inputs * R * S * in_group + k % outputs;
   };
-  for (int64_t j = 0; j < inputs; ++j) {
-    for (int64_t i = 0; i < unit.active; ++i) {
-      const int64_t k = unit.channel + i, turned = k / outputs * outputs + turned_place(k % outputs, j, outputs);
-      const int64_t from = way == Way::kRotate ? start(turned) + k % outputs * input_step : start(k) + j * input_step;
-      for (int64_t r = 0; r < R; ++r) {
-        for (const Phase& phase : phases) {
-          int64_t slot = r * S + phase.slot;
-          for (const int64_t s : phase.kernel_column) {
-            body(from + (r * S + s) * in_group, (slot * inputs + j) * unit_lanes() + i);
-            ++slot;
-          }
-        }
+  // The weights of all taps: of one pair of channels, at `from` in w and from `to` on, `step` apart, in the packed ones.
+  const auto for_each_tap = [&](int64_t from, int64_t to, int64_t step) {
+    for (int64_t r = 0; r < R; ++r) {
+      for (const Phase& phase : phases) {
+        int64_t slot = r * S + phase.slot;
+        for (const int64_t s : phase.kernel_column) body(from + (r * S + s) * in_group, to + slot++ * step);
+      }
+    }
+  };
+  if (way != Way::kRotate) {
+    for (int64_t j = 0; j < inputs; ++j) {
+      for (int64_t i = 0; i < unit.active; ++i) {
+        for_each_tap(start(unit.channel + i) + j * input_step, j * unit_lanes() + i, inputs * unit_lanes());
+      }
+    }
+    return;
+  }
+  const int64_t first_group = unit.channel / outputs;
+  for (int64_t half = 0; half < input_halves * output_halves; ++half) {
+    const int64_t first_input = input_halves == 2 ? half * M : 0, first_output = output_halves == 2 ? half * M : 0;
+    for (int64_t j = 0; j < M; ++j) {
+      for (int64_t i = 0; i < unit.active; ++i) {
+        const int64_t output = (first_group + i / M) * outputs + first_output + turned_place(i % M, j, M);
+        for_each_tap(start(output) + (first_input + i % M) * input_step, (half * R * S * M + j) * lanes + i, M * lanes);
       }
     }
   }

@@ -16,7 +16,8 @@ enum class Direction { kForward, kBackwardInput };
 
 // How a vector of outputs meets its inputs:
 enum class Way {
-  kRotate,  // groups of as many inputs as outputs that a vector holds: sums of whole groups are turned at the end
+  kRotate,  // groups of M inputs and M outputs that a vector holds: sums of whole groups are turned at the end. With
+            // twice as many outputs, or inputs, these have two halves of M each, and a vector for each half
   kExpand,  // other groups below a vector: inputs are first expanded, one vector for each input of a group
   kWide,    // groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector
 };
@@ -31,7 +32,8 @@ struct Phase {
   std::vector<int64_t> kernel_column;  // [taps]
 };
 
-// A vector of output channels [channel, channel + active), or `vectors` whole ones.
+// A vector of output channels [channel, channel + active), or `vectors` whole ones; in kRotate both halves of
+// [channel, channel + output_halves * active).
 struct Unit {
   int64_t channel, active;
   int64_t input;  // the first input channel that it reads
@@ -49,8 +51,11 @@ struct CorrelationPlan {
   int64_t R, S, stride, padding;
   int64_t inputs, outputs;  // channels per group
   int64_t lanes;
-  int64_t vectors;  // of a unit: 2 where groups are that wide (kWide), since they share the loads of the inputs
+  int64_t vectors;  // of a unit: 2 where groups are that wide (kWide), since they share the loads of the inputs, and
+                    // output_halves in kRotate
   Way way;
+  int64_t M;                           // kRotate: channels that turn, the fewer of inputs and outputs
+  int64_t input_halves, output_halves;  // kRotate: 1 or 2
 
   std::vector<Phase> phases;
   int64_t width;               // columns of a row buffer, padding included
@@ -59,24 +64,30 @@ struct CorrelationPlan {
   std::vector<int64_t> first_tap;
   std::vector<Unit> units;
 
-  // A row buffer consists of slabs: one for all units (kRotate), for each unit (kExpand, rotates_3x3()) or for each
-  // group (kWide).
+  // A row buffer consists of slabs: one for each unit, or for each group (kWide).
   int64_t slabs;
   int64_t column;               // floats of a column of a slab
   int64_t element;              // floats from one input to the next: lanes (kExpand) or 1 (kWide)
   std::vector<int32_t> tables;  // of the expansions (row_kernels.h), [slabs][inputs][lanes]
   std::vector<int64_t> spans;   // [slabs]
-  // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [inputs][lanes]
+  // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [M][lanes]
   std::vector<int32_t> rotation, inverse_rotation;
+  // kRotate with halves: where both halves are in channels that lie as the tensor has them, and the other way round,
+  // [2][lanes] as expand_row() and join_row() take them.
+  std::vector<int32_t> split, join;
 
   bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
   // Whether Rotate3x3 takes it.
-  bool rotates_3x3() const { return way == Way::kRotate && is_3x3(); }
+  bool rotates_3x3() const { return way == Way::kRotate && is_3x3() && inputs == outputs; }
+  // Whether input rows are cut into a slab for each unit as they are.
+  bool cuts_rows() const { return way == Way::kRotate && input_halves == 1; }
   // The first input row under output row p, padding included, at stride 1.
   int64_t first_in_row(int64_t p) const {
     return direction == Direction::kForward ? p - padding : p + padding - (R - 1);
   }
 
+  // Of a row of one unit whose outputs are split into halves.
+  int64_t half_floats() const { return way == Way::kRotate && output_halves == 2 ? out_columns * 2 * lanes : 0; }
   int64_t slab_floats() const { return (width * column + 2 * lanes - 1) / lanes * lanes; }
   int64_t unit_lanes() const { return vectors * lanes; }
   int64_t unit_weights() const { return R * S * inputs * unit_lanes(); }
@@ -87,7 +98,7 @@ struct CorrelationPlan {
   // The taps of output row p end where those of p + 1 begin.
   const RowTap* taps_of(int64_t p) const { return taps.data() + first_tap[static_cast<size_t>(p)]; }
   // w [K, R, S, C/G] in the order [R][slot][inputs][unit_lanes()] for one unit, 0 in lanes that are not active. A lane
-  // stands for an output channel, in kRotate for the input channel.
+  // stands for an output channel, in kRotate for the input channel, and there the order is [half][R][slot][M][lanes].
   void pack_weights(const Unit& unit, const float* w, float* packed) const;
   // The sums of a weight gradient of one unit, in the same order, put where dw [K, R, S, C/G] has them (forward only).
   void unpack_gradient(const Unit& unit, const float* sums, float* dw) const;

@@ -198,23 +198,24 @@ void WeightGradientRowsKernel(const WeightGradientRows& row) {
   });
 }
 
-// Input m of `count` pixels from `x` on. A table of up to two vectors is a permutation of lanes, a wider one a gather.
+// Input m of `count` pixels from `x` on; the first `active` lanes are stored. A table of up to two vectors is a
+// permutation of lanes, a wider one a gather.
 template <int kVectors>
 HWY_INLINE void expand_input(const float* HWY_RESTRICT x, int64_t pixel, int64_t count, const int32_t* table,
-                             float* HWY_RESTRICT out, int64_t out_step) {
+                             float* HWY_RESTRICT out, int64_t out_step, int64_t active = kLanes) {
   const hn::RebindToSigned<D> di;
   const auto entries = hn::LoadU(di, table);
   const auto indices = hn::IndicesFromVec(D(), hn::And(entries, hn::Set(di, kLanes - 1)));
   const auto from_low = hn::RebindMask(D(), hn::Lt(entries, hn::Set(di, kLanes)));
   for (int64_t j = 0; j < count; ++j, x += pixel, out += out_step) {
     if constexpr (kVectors > 2) {
-      hn::Store(hn::GatherIndex(D(), x, entries), D(), out);
+      store_first(hn::GatherIndex(D(), x, entries), active, out);
     } else {
       V v = hn::TableLookupLanes(hn::LoadU(D(), x), indices);
       if constexpr (kVectors == 2) {
         v = hn::IfThenElse(from_low, v, hn::TableLookupLanes(hn::LoadU(D(), x + kLanes), indices));
       }
-      hn::Store(v, D(), out);
+      store_first(v, active, out);
     }
   }
 }
@@ -251,6 +252,13 @@ void ExpandRowKernel(const ExpandRow& row) {
   }
 }
 
+void JoinRowKernel(const JoinRow& row) {
+  for (int64_t first = 0; first < row.active; first += kLanes) {
+    const int64_t active = std::min<int64_t>(row.active - first, kLanes);
+    expand_input<2>(row.x, 2 * kLanes, row.count, row.table + first, row.y + first, row.y_step, active);
+  }
+}
+
 void GatherRowKernel(const ExpandRow& row) {
   for (const PixelRun* run = row.runs; run < row.runs + row.run_count; ++run) {
     const float* HWY_RESTRICT x = row.x + run->column * row.pixel;
@@ -278,6 +286,7 @@ namespace {
 HWY_EXPORT(CorrelateRowKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
+HWY_EXPORT(JoinRowKernel);
 HWY_EXPORT(GatherRowKernel);
 HWY_EXPORT(LanesKernel);
 
@@ -297,6 +306,7 @@ Loader tuple_loader(int64_t M) {
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
 void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
+void join_row(const JoinRow& row) { HWY_DYNAMIC_DISPATCH(JoinRowKernel)(row); }
 void gather_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(GatherRowKernel)(row); }
 
 }  // namespace igcnet

@@ -148,7 +148,18 @@ struct ExpandRow {
 };
 void expand_row(const ExpandRow& row);
 
-// Likewise without a table: out[(buffer + j) * inputs + m] = x[(column + j) * pixel + m], m < inputs.
+// The halves of groups joined: for the pixels t < count and v < 2
+//   y[t * y_step + v * lanes + i] = x[t * 2 * lanes + table[v * lanes + i]],  v * lanes + i < active.
+struct JoinRow {
+  const float* x = nullptr;
+  int64_t count = 0;
+  const int32_t* table = nullptr;  // [2][lanes], entries below 2 * lanes
+  float* y = nullptr;
+  int64_t y_step = 0, active = 0;
+};
+void join_row(const JoinRow& row);
+
+// expand_row() without a table: out[(buffer + j) * inputs + m] = x[(column + j) * pixel + m], m < inputs.
 void gather_row(const ExpandRow& row);
 
 }  // namespace igcnet

@@ -30,23 +30,40 @@ void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
 
 namespace {
 
-void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, ExpandedRows& rows, const float* packed,
-                        float* y, int64_t y_step, const TapPointers& pointers) {
-  const Unit& unit = plan.units[u];
-  packed += static_cast<int64_t>(u) * plan.unit_weights();
-  const RowTap* taps = plan.taps_of(out_row);
-  const int64_t count = plan.taps_of(out_row + 1) - taps;
-  for (int64_t i = 0; i < count; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
+// Of kExpand and kWide.
+void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
+                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
   for (const Phase& phase : plan.phases) {
     const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
     for (int64_t i = 0; i < count; ++i) {
       pointers.phase_x[i] = pointers.x[i] + phase.first_in * plan.column;
       pointers.phase_w[i] = packed + (taps[i].kernel_row * plan.S + phase.slot) * plan.inputs * plan.unit_lanes();
     }
+    correlate_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
+                   .rows = columns == 0 ? 0 : count,
+                   .x = pointers.phase_x,
+                   .w = pointers.phase_w,
+                   .vectors = plan.vectors,
+                   .depth = columns * plan.inputs,
+                   .element = plan.element,
+                   .step = phase.in_step * plan.column,
+                   .count = phase.count,
+                   .y = y + phase.first_out * y_step + unit.channel,
+                   .y_step = phase.out_step * y_step,
+                   .y_vector = plan.lanes,
+                   .active = std::min(unit.active, plan.lanes)});
+  }
+}
+
+// Of kRotate. Both halves of the inputs meet in one sum; those of the outputs are joined when both are complete.
+void rotate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
+                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
+  const int64_t half_weights = plan.R * plan.S * plan.M * plan.lanes;
+  for (const Phase& phase : plan.phases) {
+    const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
     float* first = y + phase.first_out * y_step + unit.channel;
-    if (plan.way == Way::kRotate) {
-      rotate_row({.M = plan.inputs,
-                  .rows = columns == 0 ? 0 : count,
+    RotateRow row{.M = plan.M,
+                  .rows = columns == 0 ? 0 : count * plan.input_halves,
                   .x = pointers.phase_x,
                   .w = pointers.phase_w,
                   .columns = columns,
@@ -56,22 +73,28 @@ void correlate_unit_row(const CorrelationPlan& plan, size_t u, int64_t out_row, 
                   .y = first,
                   .y_step = phase.out_step * y_step,
                   .active = unit.active,
-                  .rotation = plan.rotation.data()});
-    } else {
-      correlate_row({.loader = plan.way == Way::kWide ? Loader::kTuple1 : Loader::kVector,
-                     .rows = columns == 0 ? 0 : count,
-                     .x = pointers.phase_x,
-                     .w = pointers.phase_w,
-                     .vectors = plan.vectors,
-                     .depth = columns * plan.inputs,
-                     .element = plan.element,
-                     .step = phase.in_step * plan.column,
-                     .count = phase.count,
-                     .y = first,
-                     .y_step = phase.out_step * y_step,
-                     .y_vector = plan.lanes,
-                     .active = std::min(unit.active, plan.lanes)});
+                  .rotation = plan.rotation.data()};
+    for (int64_t half = 0; half < plan.output_halves; ++half) {
+      for (int64_t i = 0; i < row.rows; ++i) {
+        const int64_t tap = i % count, of_half = half + i / count;
+        pointers.phase_x[i] = pointers.x[tap] + phase.first_in * plan.column + i / count * plan.lanes;
+        pointers.phase_w[i] =
+            packed + of_half * half_weights + (taps[tap].kernel_row * plan.S + phase.slot) * plan.M * plan.lanes;
+      }
+      if (plan.output_halves == 2) {
+        row.y = pointers.halves + half * plan.lanes;
+        row.y_step = 2 * plan.lanes;
+        row.active = plan.lanes;
+      }
+      rotate_row(row);
     }
+    if (plan.output_halves == 1) continue;
+    join_row({.x = pointers.halves,
+              .count = phase.count,
+              .table = plan.join.data(),
+              .y = first,
+              .y_step = phase.out_step * y_step,
+              .active = 2 * unit.active});
   }
 }
 
@@ -80,21 +103,38 @@ void rotate_unit_gradient_row(const CorrelationPlan& plan, size_t u, int64_t out
   const Unit& unit = plan.units[u];
   const RowTap* taps = plan.taps_of(out_row);
   const int64_t count = plan.taps_of(out_row + 1) - taps;
-  for (int64_t i = 0; i < count; ++i) {
-    pointers.x[i] = rows.row(unit, taps[i].in_row);
-    pointers.dw[i] = sums + taps[i].kernel_row * plan.S * plan.inputs * plan.lanes;
+  RotateGradientRow row{.M = plan.M,
+                        .rows = count,
+                        .x = pointers.x,
+                        .dw = pointers.dw,
+                        .columns = plan.S,
+                        .column = plan.column,
+                        .step = plan.phases[0].in_step * plan.column,
+                        .count = plan.out_columns,
+                        .dy = dy + unit.channel,
+                        .dy_step = dy_step,
+                        .rotation = plan.inverse_rotation.data()};
+  if (plan.output_halves == 2) {
+    const PixelRun all{0, 0, plan.out_columns};
+    expand_row({.x = row.dy,
+                .end = row.dy + (plan.out_columns - 1) * dy_step + 2 * plan.lanes,
+                .pixel = dy_step,
+                .runs = &all,
+                .run_count = 1,
+                .inputs = 2,
+                .table = plan.split.data(),
+                .span = 2 * plan.lanes,
+                .out = pointers.halves});
+    row.dy_step = 2 * plan.lanes;
   }
-  rotate_gradient_row({.M = plan.inputs,
-                       .rows = count,
-                       .x = pointers.x,
-                       .dw = pointers.dw,
-                       .columns = plan.S,
-                       .column = plan.column,
-                       .step = plan.phases[0].in_step * plan.column,
-                       .count = plan.out_columns,
-                       .dy = dy + unit.channel,
-                       .dy_step = dy_step,
-                       .rotation = plan.inverse_rotation.data()});
+  for (int64_t half = 0; half < plan.input_halves * plan.output_halves; ++half) {
+    for (int64_t i = 0; i < count; ++i) {
+      pointers.x[i] = rows.row(unit, taps[i].in_row) + (plan.input_halves == 2 ? half * plan.lanes : 0);
+      pointers.dw[i] = sums + ((half * plan.R + taps[i].kernel_row) * plan.S) * plan.M * plan.lanes;
+    }
+    if (plan.output_halves == 2) row.dy = pointers.halves + half * plan.lanes;
+    rotate_gradient_row(row);
+  }
 }
 
 // Of kExpand and kWide: a kernel row meets all output rows at a time.
@@ -148,15 +188,19 @@ void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, Expa
 void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
                          const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
   const int64_t y_row = plan.out_columns * y_step;
+  const Unit& unit = plan.units[u];
+  packed += static_cast<int64_t>(u) * plan.unit_weights();
   if (!plan.rotates_3x3()) {
     for (int64_t r = 0; r < count; ++r) {
       ahead.share();
-      correlate_unit_row(plan, u, out_row + r, rows, packed, y + r * y_row, y_step, pointers);
+      const RowTap* taps = plan.taps_of(out_row + r);
+      const int64_t met = plan.taps_of(out_row + r + 1) - taps;
+      for (int64_t i = 0; i < met; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
+      const auto row = plan.way == Way::kRotate ? rotate_unit_row : correlate_unit_row;
+      row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers);
     }
     return;
   }
-  const Unit& unit = plan.units[u];
-  packed += static_cast<int64_t>(u) * plan.unit_weights();
   Rotate3x3 task{.M = plan.inputs,
                  .rows = count,
                  .x = pointers.x,

@@ -10,18 +10,21 @@
 
 namespace igcnet {
 
-// Room for the pointers of the loops, one for each kernel row or for each input row.
+// Room for the pointers of the loops, one for each kernel row (of each half) or for each input row, and for a row of
+// outputs whose groups are split into halves.
 struct TapPointers {
   const float **x, **phase_x, **phase_w;
   const float** dy;
   float** dw;
+  float* halves;
 
-  TapPointers(int64_t kernel_rows, int64_t most_output_rows, ThreadBuffer& memory)
+  TapPointers(int64_t kernel_rows, int64_t most_output_rows, int64_t half_floats, ThreadBuffer& memory)
       : x(memory.array<const float*>(kernel_rows + most_output_rows - 1)),
-        phase_x(memory.array<const float*>(kernel_rows)),
-        phase_w(memory.array<const float*>(kernel_rows)),
+        phase_x(memory.array<const float*>(2 * kernel_rows)),
+        phase_w(memory.array<const float*>(2 * kernel_rows)),
         dy(memory.array<const float*>(most_output_rows)),
-        dw(memory.array<float*>(kernel_rows)) {}
+        dw(memory.array<float*>(kernel_rows)),
+        halves(memory.floats(half_floats)) {}
 };
 
 // Packs the weights of all units with the whole team, [unit][unit_weights()].
