@@ -153,9 +153,9 @@ export interface Native {
     x: Handle,
     primary: Handle,
     secondary: Handle,
-    p: IgcBlockParams & { xRelu: boolean; needsStatistics: boolean },
+    p: IgcBlockParams & { xRelu: boolean; needsStatistics: boolean; needsZ: boolean },
     xNorm?: Handle,
-  ): { y: Handle; statistics?: Handle }
+  ): { y: Handle; statistics?: Handle; z?: Handle }
   igcBlockBackward(
     dy: Handle,
     x: Handle,
@@ -167,6 +167,7 @@ export interface Native {
     y?: Handle,
     dgamma?: Handle,
     dbeta?: Handle,
+    z?: Handle,
   ): { dx?: Handle; primary?: Handle; secondary?: Handle; gamma?: Handle; beta?: Handle }
 
   batchNorm2dStatistics(x: Handle): Handle

@@ -54,7 +54,10 @@ const GRADIENTS = {
   backwardWeight: { needsInput: false, needsPrimary: true, needsSecondary: true },
 } as const
 
-/** `forwardNorm` and `backwardNorm` are as in training: between two batch norms with ReLU, which they carry out. */
+/**
+ * `forwardNorm` and `backwardNorm` are as in training: between two batch norms with ReLU, which they carry out, and with
+ * the map between the convolutions kept from one to the other where the device does.
+ */
 function igcBlockWorkloads(shape: IgcBlockShape): Workload[] {
   const { name, N, H, W, C, K, R, S, stride, padding, L, M } = shape
   const p = { primaryPartitions: L, secondaryPartitions: M, stride, padding }
@@ -74,7 +77,7 @@ function igcBlockWorkloads(shape: IgcBlockShape): Workload[] {
       const x = put.coarse(sizes(batch).x)
       const [primary, secondary] = weights(put)
       const xNorm = norm ? put.norm(C) : undefined
-      const params = { ...p, xRelu: norm, needsStatistics: norm }
+      const params = { ...p, xRelu: norm, needsStatistics: norm, needsZ: norm }
       return {
         reads: [x, primary, secondary],
         run: () => results(native.igcBlockForward(x, primary, secondary, params, xNorm)),
@@ -92,13 +95,21 @@ function igcBlockWorkloads(shape: IgcBlockShape): Workload[] {
       make(put, batch) {
         const [dy, x, y] = [put.floats(sizes(batch).y), put.coarse(sizes(batch).x), put.coarse(sizes(batch).y)]
         const [primary, secondary] = weights(put)
-        const norms = norm
-          ? ([put.norm(C), put.norm(K), y, put.floats([K]), put.floats([K])] as const)
-          : ([] as readonly [])
         const params = { ...p, ...needs, xRelu: norm, yRelu: norm, yTraining: norm }
+        if (!norm) {
+          return {
+            reads: [dy, x, primary, secondary],
+            run: () => results(native.igcBlockBackward(dy, x, primary, secondary, params)),
+          }
+        }
+        const [xNorm, ...yNorm] = [put.norm(C), put.norm(K), y, put.floats([K]), put.floats([K])] as const
+        const forward = { ...p, xRelu: true, needsStatistics: false, needsZ: true }
+        const { y: unused, z } = native.igcBlockForward(x, primary, secondary, forward, xNorm)
+        native.tensorDispose(unused)
+        const kept = z === undefined ? [] : [put.keep(z)]
         return {
-          reads: [dy, x, primary, secondary, ...(norm ? [y] : [])],
-          run: () => results(native.igcBlockBackward(dy, x, primary, secondary, params, ...norms)),
+          reads: [dy, x, primary, secondary, y, ...kept],
+          run: () => results(native.igcBlockBackward(dy, x, primary, secondary, params, xNorm, ...yNorm, z)),
         }
       },
     }

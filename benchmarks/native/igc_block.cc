@@ -27,7 +27,8 @@ constexpr Block kBlocks[] = {
     {"imagenet-7x7x1600", 8, 7, 1600, 1600, 1, 800, 2},
 };
 
-// kForwardNorm and kBackwardNorm are as in training: between two batch norms with ReLU, which they carry out.
+// kForwardNorm and kBackwardNorm are as in training: between two batch norms with ReLU, which they carry out, and with
+// z kept from one to the other where the backend does.
 enum class Direction { kForward, kForwardNorm, kBackward, kBackwardNorm, kBackwardInput, kBackwardWeight };
 
 constexpr std::pair<const char*, Direction> kDirections[] = {
@@ -49,17 +50,24 @@ Shapes shapes_of(const Block& block, const IgcBlockParams& p, int64_t batch) {
   return {x, wp, ws, conv2d_output(igc_block_sizes("igcBlock", p, x, wp, ws))};
 }
 
+bool keeps_z(const Backend& backend, const IgcBlockParams& p, const Shapes& s) {
+  return backend.igc_block_keeps_z(p, igc_block_sizes("igcBlock", p, s.x, s.primary, s.secondary));
+}
+
 void make_forward(Workload& made, const Block& block, const IgcBlockParams& p, const Shapes& shapes, bool norm) {
   Input x = made.input(shapes.x).coarsen(), primary = made.input(shapes.primary);
   Input secondary = made.input(shapes.secondary);
   Output y = made.output(shapes.y);
   if (!norm) {
-    made.run = [=](Backend& b) { b.igc_block_forward(p, x, nullptr, primary, secondary, y, nullptr); };
+    made.run = [=](Backend& b) { b.igc_block_forward(p, x, nullptr, primary, secondary, y, nullptr, nullptr); };
     return;
   }
   const Norm x_norm = norm_of(made.input({4, block.C}).fill_norm(), true);
   const BatchStatistics statistics = statistics_of(made.output({2, block.K}));
-  made.run = [=](Backend& b) { b.igc_block_forward(p, x, &x_norm, primary, secondary, y, &statistics); };
+  Output z = made.output(shapes.y);
+  made.run = [=](Backend& b) {
+    b.igc_block_forward(p, x, &x_norm, primary, secondary, y, &statistics, keeps_z(b, p, shapes) ? &z : nullptr);
+  };
 }
 
 void make_backward(Workload& made, const Block& block, const IgcBlockParams& p, const Shapes& shapes,
@@ -74,7 +82,8 @@ void make_backward(Workload& made, const Block& block, const IgcBlockParams& p, 
   }
   if (direction != Direction::kBackwardNorm) {
     made.run = [=](Backend& b) {
-      b.igc_block_backward(p, dy, nullptr, x, nullptr, primary, secondary, dx, primary_dw, secondary_dw, nullptr);
+      b.igc_block_backward(p, dy, nullptr, x, nullptr, primary, secondary, dx, primary_dw, secondary_dw, nullptr,
+                           nullptr);
     };
     return;
   }
@@ -83,8 +92,10 @@ void make_backward(Workload& made, const Block& block, const IgcBlockParams& p, 
   Input y = made.input(shapes.y).coarsen(), dgamma = made.input({block.K}), dbeta = made.input({block.K});
   const NormGradient gradient{y, y_norm, dgamma, dbeta, true};
   const NormWeights sums{made.output({block.C}), made.output({block.C})};
+  Input z = made.input(shapes.y).coarsen();
   made.run = [=](Backend& b) {
-    b.igc_block_backward(p, dy, &gradient, x, &x_norm, primary, secondary, dx, primary_dw, secondary_dw, &sums);
+    b.igc_block_backward(p, dy, &gradient, x, &x_norm, primary, secondary, dx, primary_dw, secondary_dw, &sums,
+                         keeps_z(b, p, shapes) ? &z : nullptr);
   };
 }
 

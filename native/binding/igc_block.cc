@@ -28,32 +28,43 @@ class OptionalNorm {
 };
 
 // igcBlockForward(x, primaryWeight, secondaryWeight,
-//   { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics }, xNorm?) -> { y, statistics? }
-// xNorm [4, C], with its ReLU when xRelu, is applied to x first; statistics [2, K] are those of y.
+//   { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics, needsZ }, xNorm?)
+// -> { y, statistics?, z? }
+// xNorm [4, C], with its ReLU when xRelu, is applied to x first; statistics [2, K] are those of y; z is there where the
+// device gains by it, for igcBlockBackward.
 Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
   const Params params = args.params(3);
   const IgcBlockParams p = igc_block_params(params);
-  const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics");
+  const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics"),
+             needs_z = params.boolean("needsZ");
   const Tensor x = args.tensor(0, "x"), wp = args.tensor(1, "primaryWeight"), ws = args.tensor(2, "secondaryWeight");
   const std::optional<Tensor> x_rows = args.optional_tensor(4, "xNorm");
   args.maps({{"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
-  const Shape output = conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape));
+  const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
+  const Shape output = conv2d_output(sizes);
   const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
   const Tensor y = Arguments::beside(x, output);
-  if (!needs_statistics) {
-    x.device().submit([p, x_norm, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output()](Backend& backend) {
-      backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, nullptr);
-    });
-    return args.object({{"y", y}});
+  auto result = Napi::Object::New(args.env());
+  result.Set("y", args.handle(Tensor(y)));
+  std::optional<Output> rows, z;
+  if (needs_statistics) {
+    const Tensor statistics = Arguments::parameter_beside(x, {2, output[3]});
+    rows = statistics.output();
+    result.Set("statistics", args.handle(Tensor(statistics)));
   }
-  const Tensor statistics = Arguments::parameter_beside(x, {2, output[3]});
-  x.device().submit([p, x_norm, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output(),
-                     rows = statistics.output()](Backend& backend) {
-    const BatchStatistics y_statistics = statistics_of(rows);
-    backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, &y_statistics);
-  });
-  return args.object({{"y", y}, {"statistics", statistics}});
+  if (needs_z && x.device().backend().igc_block_keeps_z(p, sizes)) {
+    const Tensor kept = Arguments::beside(x, output);
+    z = kept.output();
+    result.Set("z", args.handle(Tensor(kept)));
+  }
+  x.device().submit(
+      [p, x_norm, rows, z, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output()](Backend& backend) {
+        const std::optional<BatchStatistics> statistics = rows ? std::optional(statistics_of(*rows)) : std::nullopt;
+        backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, statistics ? &*statistics : nullptr,
+                                  z ? &*z : nullptr);
+      });
+  return result;
 }
 
 // The gradient of a batch norm of y that was not carried out: all of yNorm, y, dgamma, dbeta, or none of them.
@@ -72,10 +83,11 @@ std::optional<NormGradient> norm_gradient(const Arguments& args, const Params& p
 }
 
 // igcBlockBackward(dy, x, primaryWeight, secondaryWeight,
-//   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary }, xNorm?, yNorm?, y?, dgamma?, dbeta?)
+//   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary }, xNorm?, yNorm?, y?, dgamma?, dbeta?,
+//   z?)
 // -> { dx?, primary?, secondary?, gamma?, beta? }
 // With yNorm, dy is the gradient behind the batch norm of y, whose own sums are dgamma and dbeta. gamma and beta are
-// the gradients of xNorm's, there when dx is and x has a norm.
+// the gradients of xNorm's, there when dx is and x has a norm. z is what igcBlockForward gave for the same inputs.
 Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
   const Params params = args.params(4);
@@ -86,9 +98,18 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
                ws = args.tensor(3, "secondaryWeight");
   const std::optional<Tensor> x_rows = args.optional_tensor(5, "xNorm");
   args.maps({{"dy", &dy}, {"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
-  args.shaped({"dy", &dy}, conv2d_output(igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape)));
+  const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
+  args.shaped({"dy", &dy}, conv2d_output(sizes));
   const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
   const std::optional<NormGradient> y_norm = norm_gradient(args, params, dy);
+
+  const std::optional<Tensor> kept = args.optional_tensor(10, "z");
+  std::optional<Input> z;
+  if (kept) {
+    args.maps({{"x", &x}, {"z", &*kept}}, {});
+    args.shaped({"z", &*kept}, dy.shape);
+    if (x.device().backend().igc_block_keeps_z(p, sizes)) z = kept->input();
+  }
 
   std::vector<std::pair<const char*, Tensor>> made;
   const auto output = [&](bool needed, const char* name, const Shape& shape) {
@@ -102,10 +123,10 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
                secondary_dw = output(needs_secondary, "secondary", ws.shape);
   const bool needs_sums = needs_input && x_rows.has_value();
   const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};
-  x.device().submit([p, x_norm, y_norm, needs_sums, sums, dy = dy.input(), x = x.input(), wp = wp.input(),
+  x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, dy = dy.input(), x = x.input(), wp = wp.input(),
                      ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
     backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm.pointer(), wp, ws, dx, primary_dw,
-                               secondary_dw, needs_sums ? &sums : nullptr);
+                               secondary_dw, needs_sums ? &sums : nullptr, z ? &*z : nullptr);
   });
   auto result = Napi::Object::New(args.env());
   for (auto& [name, tensor] : made) result.Set(name, args.handle(std::move(tensor)));

@@ -49,12 +49,12 @@ void Backend::reorder_backward_input(const ReorderParams&, const Input&, const O
 }
 
 void Backend::igc_block_forward(const IgcBlockParams&, const Input&, const Norm*, const Input&, const Input&,
-                                const Output&, const BatchStatistics*) {
+                                const Output&, const BatchStatistics*, const Output*) {
   unsupported("igc_block_forward");
 }
 void Backend::igc_block_backward(const IgcBlockParams&, const Input&, const NormGradient*, const Input&, const Norm*,
                                  const Input&, const Input&, const Output&, const Output&, const Output&,
-                                 const NormWeights*) {
+                                 const NormWeights*, const Input*) {
   unsupported("igc_block_backward");
 }
 

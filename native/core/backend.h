@@ -72,19 +72,23 @@ class Backend {
   virtual void reorder_forward(const ReorderParams& p, const Input& x, const Output& y);
   virtual void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx);
 
+  // Whether igc_block_backward gains by a z that igc_block_forward kept, for a block of these sizes.
+  virtual bool igc_block_keeps_z(const IgcBlockParams&, const Conv2dSizes&) const { return false; }
   // y = igc_block(x_norm(x)); x_norm null: of x itself. The padding is 0 behind the norm. y_statistics, null: not
-  // wanted, receives mean and biased variance of y (NaN of an empty batch).
+  // wanted, receives mean and biased variance of y (NaN of an empty batch). z, null: not wanted, receives the map
+  // between the convolutions, its channels in an order of the backend's own; given only where igc_block_keeps_z().
   virtual void igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
                                  const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                 const BatchStatistics* y_statistics);
+                                 const BatchStatistics* y_statistics, const Output* z);
   // The gradient of y is dy, or, with dy_norm, batch_norm2d_backward_input of dy and dy_norm (whose x is y). Each of
   // dx, primary_dw and secondary_dw is left out when its data is null. dx is the gradient of x_norm(x); when x_norm has
   // a ReLU, dx is 0 where that is 0 (as batch_norm2d_backward_input would make it anyway). x_norm_gradients, null: not
-  // wanted (then, and without x_norm or dx), receives the sums of batch_norm2d_backward_weight(dx, x, x_norm).
+  // wanted (then, and without x_norm or dx), receives the sums of batch_norm2d_backward_weight(dx, x, x_norm). z is
+  // what igc_block_forward made of the same inputs; null: it is made again.
   virtual void igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
                                   const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
                                   const Output& dx, const Output& primary_dw, const Output& secondary_dw,
-                                  const NormWeights* x_norm_gradients);
+                                  const NormWeights* x_norm_gradients, const Input* z);
 
   // Mean and biased variance of each channel; NaN of an empty batch.
   virtual void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics);

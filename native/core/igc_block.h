@@ -8,7 +8,8 @@
 // and the four-step form above is the definition.
 // Batch norm around it costs no pass where a backend fuses it: x may be given with a norm that the op applies as it
 // reads, mean and variance of y may be asked for with it, and backwards dy may be a gradient of a batch norm that is
-// carried out as it is read (core/batch_norm2d.h, core/backend.h). z and dz are never outputs: backward makes z again.
+// carried out as it is read (core/batch_norm2d.h, core/backend.h). dz is never an output, and z only where a backend
+// gains by it: otherwise backward makes z again.
 #pragma once
 
 #include "core/batch_norm2d.h"

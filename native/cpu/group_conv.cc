@@ -81,7 +81,8 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   if (secondary_) secondary_->pack(true, task.secondary_weight, secondary);
 
   const auto buffers = [&](float* memory, int64_t* used) {
-    return ForwardBuffers(plan, ring_, chunk_rows_, task.x_norm.mean != nullptr, secondary_ ? pixels * K : 0,
+    const bool makes_z = secondary_ && task.z == nullptr;
+    return ForwardBuffers(plan, ring_, chunk_rows_, task.x_norm.mean != nullptr, makes_z ? pixels * K : 0,
                           secondary_ ? secondary_->buffer_floats(pixels) : 0, ThreadBuffer(memory), used);
   };
   int64_t thread_floats = 0;
@@ -108,12 +109,13 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       const int64_t rows = std::min(chunk_rows_, b.end - row);
       const int64_t first = (b.image * sizes_.P + row) * Q * K;
       float* y = task.y + first;
-      float* z = secondary_ ? local.z : y;
+      float* z = !secondary_ ? y : task.z != nullptr ? task.z + first : local.z;
       Prefetch ahead(correlate_shares(plan, rows) + (secondary_ ? secondary_->shares(rows * Q) : 0));
       ahead.add(task.x, sizes_.N * image_floats,
                 b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
                 chunk_rows_ * sizes_.stride * row_floats);
       ahead.add(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
+      ahead.add(task.z, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
       find_rows(plan, row, rows, local.x, local.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);

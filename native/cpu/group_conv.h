@@ -32,6 +32,7 @@ struct GroupConvForward {
   const float* primary_weight = nullptr;
   const float* secondary_weight = nullptr;  // null without a secondary convolution
   float* y = nullptr;
+  float* z = nullptr;  // null: the map between the convolutions is not kept
   float* mean = nullptr;
   float* var = nullptr;
 };
@@ -43,6 +44,7 @@ struct GroupConvBackward {
   ChannelNormGradient dy_norm{};
   const float* x = nullptr;
   ChannelNorm x_norm{};
+  const float* z = nullptr;  // null: made again
   const float* primary_weight = nullptr;
   const float* secondary_weight = nullptr;
   float* dx = nullptr;

@@ -1,5 +1,6 @@
 // The backward direction of group_conv.h. A band of output rows has two parts: from dy row by row to dz, the weights'
-// gradients beside it (z is computed again from x), then from dz to dx. dz lies in the cache between them.
+// gradients beside it (z is computed again from x where it was not kept), then from dz to dx. dz lies in the cache
+// between them.
 #include <algorithm>
 #include <bit>
 
@@ -59,7 +60,7 @@ class BackwardBands {
       const GroupConv& conv = bands.conv_;
       const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
       dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);
-      z = memory.floats(bands.task_.secondary_dw != nullptr ? chunk + kBehind : 0);
+      z = memory.floats(bands.makes_z() ? chunk : 0);
       dz = memory.floats(bands.has_dz_ ? bands.most_dz_rows_ * conv.sizes_.Q * conv.sizes_.K + kBehind : 0);
       tuples = memory.floats(conv.secondary_ ? conv.secondary_->buffer_floats(pixels) : 0);
       if (used != nullptr) *used = memory.used();
@@ -85,14 +86,15 @@ class BackwardBands {
     return rows;
   }
 
+  bool makes_z() const { return task_.secondary_dw != nullptr && task_.z == nullptr; }
+
   void prepare_weights() {
-    const bool wants_z = task_.secondary_dw != nullptr;
     const int64_t forward = conv_.forward_.weight_floats(), backward = conv_.backward_.weight_floats();
     float* memory = scratch_.weights.take<float>(static_cast<size_t>(forward + backward + conv_.secondary_floats()));
     primary_ = memory;
     transposed_primary_ = memory + forward;
     transposed_secondary_ = transposed_primary_ + backward;
-    if (wants_z) pack_units(conv_.forward_, task_.primary_weight, primary_);
+    if (makes_z()) pack_units(conv_.forward_, task_.primary_weight, primary_);
     if (task_.dx != nullptr) pack_units(conv_.backward_, task_.primary_weight, transposed_primary_);
     if (conv_.secondary_) conv_.secondary_->pack(false, task_.secondary_weight, transposed_secondary_);
 
@@ -153,11 +155,12 @@ class BackwardBands {
     // The next rows come while these are worked on.
     const CorrelationPlan& plan = conv_.forward_;
     Prefetch ahead((conv_.secondary_ ? conv_.secondary_->shares(pixels) : 0) +
-                   (own && task_.secondary_dw != nullptr ? correlate_shares(plan, rows) : 0) +
+                   (own && makes_z() ? correlate_shares(plan, rows) : 0) +
                    (own && task_.primary_dw != nullptr ? gradient_shares(plan, rows) : 0));
     const int64_t y_floats = sizes_.N * sizes_.P * Q * K, x_row = sizes_.W * sizes_.C;
     ahead.add(task_.dy, y_floats, first + pixels * K, pixels * K);
     ahead.add(task_.dy_norm.x, y_floats, first + pixels * K, pixels * K);
+    if (task_.secondary_dw != nullptr) ahead.add(task_.z, y_floats, first + pixels * K, pixels * K);
     ahead.add(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
               rows * sizes_.stride * x_row);
     if (conv_.secondary_) {
@@ -166,7 +169,7 @@ class BackwardBands {
     if (!own || block_floats_ == 0) return;
     find_rows(plan, p, rows, buffers.x, buffers.pointers);
     for (size_t u = 0; u < plan.units.size(); ++u) {
-      if (task_.secondary_dw != nullptr) {
+      if (makes_z()) {
         correlate_unit_rows(plan, u, p, rows, buffers.x, primary_, buffers.z, K, buffers.pointers, ahead);
       }
       if (task_.primary_dw != nullptr) {
@@ -174,7 +177,8 @@ class BackwardBands {
       }
     }
     if (task_.secondary_dw != nullptr) {
-      conv_.secondary_->add_gradient(dy, buffers.z, pixels, sums + primary_floats_, buffers.tuples);
+      conv_.secondary_->add_gradient(dy, makes_z() ? buffers.z : task_.z + first, pixels, sums + primary_floats_,
+                                     buffers.tuples);
     }
   }
 

@@ -211,7 +211,8 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
   const auto start = [&](int64_t k) {
     return forward ? k * R * S * in_group : k / outputs * inputs * R * S * in_group + k % outputs;
   };
-  // The weights of all taps: of one pair of channels, at `from` in w and from `to` on, `step` apart, in the packed ones.
+  // The weights of all taps: of one pair of channels, at `from` in w and from `to` on, `step` apart, in the packed
+  // ones.
   const auto for_each_tap = [&](int64_t from, int64_t to, int64_t step) {
     for (int64_t r = 0; r < R; ++r) {
       for (const Phase& phase : phases) {

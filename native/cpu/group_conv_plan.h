@@ -54,7 +54,7 @@ struct CorrelationPlan {
   int64_t vectors;  // of a unit: 2 where groups are that wide (kWide), since they share the loads of the inputs, and
                     // output_halves in kRotate
   Way way;
-  int64_t M;                           // kRotate: channels that turn, the fewer of inputs and outputs
+  int64_t M;                            // kRotate: channels that turn, the fewer of inputs and outputs
   int64_t input_halves, output_halves;  // kRotate: 1 or 2
 
   std::vector<Phase> phases;

@@ -71,9 +71,16 @@ WeightOrder weight_order(const IgcBlockParams& p, const Conv2dSizes& z, int64_t 
 
 }  // namespace
 
+// From so many multiply-adds a value on, writing and reading z costs less than making it again
+// (docs/kernels/igc-block.md).
+bool CpuBackend::igc_block_keeps_z(const IgcBlockParams& p, const Conv2dSizes& z) const {
+  constexpr int64_t kFewest = 64;
+  return width_factor(p, z) > 0 && z.R * z.S * z.C / z.G >= kFewest;
+}
+
 void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
                                    const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                   const BatchStatistics* y_statistics) {
+                                   const BatchStatistics* y_statistics, const Output* kept_z) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const int64_t f = width_factor(p, z);
   if (f == 0) {
@@ -82,7 +89,8 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
   GroupConvForward task{.x = x.as<float>(),
                         .primary_weight = primary_weight.as<float>(),
                         .secondary_weight = secondary_weight.as<float>(),
-                        .y = y.as<float>()};
+                        .y = y.as<float>(),
+                        .z = kept_z == nullptr ? nullptr : kept_z->as<float>()};
   if (f > 1) {
     const WeightOrder order = weight_order(p, z, f);
     float* room = ordered_weights_.take<float>(static_cast<size_t>(order.primary_floats() + order.secondary_floats()));
@@ -101,7 +109,8 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
 void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
                                     const Input& x, const Norm* x_norm, const Input& primary_weight,
                                     const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                    const Output& secondary_dw, const NormWeights* x_norm_gradients) {
+                                    const Output& secondary_dw, const NormWeights* x_norm_gradients,
+                                    const Input* kept_z) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const int64_t f = width_factor(p, z);
   if (f == 0) {
@@ -110,6 +119,7 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
   }
   GroupConvBackward task{.dy = dy.as<float>(),
                          .x = x.as<float>(),
+                         .z = kept_z == nullptr ? nullptr : kept_z->as<float>(),
                          .primary_weight = primary_weight.as<float>(),
                          .secondary_weight = secondary_weight.as<float>(),
                          .dx = floats(dx),

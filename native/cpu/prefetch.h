@@ -37,7 +37,7 @@ class Prefetch {
 
  private:
   static constexpr int64_t kLine = 16;  // floats of a cache line
-  static constexpr int kMostParts = 3;
+  static constexpr int kMostParts = 4;
   struct Part {
     const float* tensor;
     int64_t next, end, step;

@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward<T> f) {
 
 void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
                                     const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                    const BatchStatistics* y_statistics) {
+                                    const BatchStatistics* y_statistics, const Output*) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const auto composed = [&] {
     igc_block_composed_forward(*this, between_, p, x, x_norm, primary_weight, secondary_weight, y, y_statistics);

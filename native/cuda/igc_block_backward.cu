@@ -240,7 +240,7 @@ struct ReluMask {
 void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
                                      const Input& x, const Norm* x_norm, const Input& primary_weight,
                                      const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                     const Output& secondary_dw, const NormWeights* x_norm_gradients) {
+                                     const Output& secondary_dw, const NormWeights* x_norm_gradients, const Input*) {
   const Conv2dSizes sizes = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   const auto composed = [&] {
     igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,

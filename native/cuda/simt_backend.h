@@ -120,11 +120,12 @@ class SimtBackend : public Backend {
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;
 
   void igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm, const Input& primary_weight,
-                         const Input& secondary_weight, const Output& y, const BatchStatistics* y_statistics) override;
+                         const Input& secondary_weight, const Output& y, const BatchStatistics* y_statistics,
+                         const Output* z) override;
   void igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
                           const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
                           const Output& dx, const Output& primary_dw, const Output& secondary_dw,
-                          const NormWeights* x_norm_gradients) override;
+                          const NormWeights* x_norm_gradients, const Input* z) override;
 
   void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics) override;
   void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma, const Input& beta,

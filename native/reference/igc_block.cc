@@ -41,7 +41,7 @@ Input applied(ReferenceBackend& backend, const Input& x, const Norm* norm, Tempo
 
 void ReferenceBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
                                          const Input& primary_weight, const Input& secondary_weight, const Output& y,
-                                         const BatchStatistics* y_statistics) {
+                                         const BatchStatistics* y_statistics, const Output*) {
   igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   dispatch_floating(x.dtype, [&]<class T>() {
     Temporary<T> applied_x(x.shape), z(y.shape), reordered_z(y.shape), unordered_y(y.shape);
@@ -56,7 +56,8 @@ void ReferenceBackend::igc_block_forward(const IgcBlockParams& p, const Input& x
 void ReferenceBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
                                           const Input& x, const Norm* x_norm, const Input& primary_weight,
                                           const Input& secondary_weight, const Output& dx, const Output& primary_dw,
-                                          const Output& secondary_dw, const NormWeights* x_norm_gradients) {
+                                          const Output& secondary_dw, const NormWeights* x_norm_gradients,
+                                          const Input*) {
   igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
   dispatch_floating(dy.dtype, [&]<class T>() {
     Temporary<T> true_dy(dy.shape), applied_x(x.shape), unordered_dy(dy.shape), reordered_dz(dy.shape), dz(dy.shape);

@@ -3,6 +3,7 @@
  * four-op composition and the dense convolution with the composite kernel), test/gradcheck, test/golden; with the batch
  * norms around it in test/gradcheck/deferred.test.ts.
  */
+import { isRecording } from '../autograd.ts'
 import { NormGradient, SummedGradient } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { type FloatDType, type ParameterOf, Tensor } from '../tensor.ts'
@@ -71,8 +72,9 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
   const source = deferred?.source ?? x.handle
   const xRelu = deferred?.norm.relu ?? false
   const [wp, ws, xNorm] = [primary.handle, secondary.handle, deferred?.norm.rows]
-  const forward = { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics }
-  const { y, statistics } = native.igcBlockForward(source, wp, ws, forward, xNorm)
+  const needsZ = isRecording() && secondary.edge !== undefined
+  const forward = { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics, needsZ }
+  const { y, statistics, z } = native.igcBlockForward(source, wp, ws, forward, xNorm)
   const shared = xNorm === undefined ? [source, wp, ws] : [source, wp, ws, xNorm]
   const rule = (
     dy: NativeTensor | NormGradient,
@@ -94,9 +96,10 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
       needsSecondary,
     }
     const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
-    const [x, wp, ws, norm] = [at(saved, 0), at(saved, 1), at(saved, 2), saved[3]]
+    const [x, wp, ws] = [at(saved, 0), at(saved, 1), at(saved, 2)]
+    const [norm, z] = xNorm === undefined ? [undefined, saved[3]] : [saved[3], saved[4]]
     const { norm: yNorm, x: y, dgamma, dbeta } = behind ?? {}
-    const d = native.igcBlockBackward(plain, x, wp, ws, p, norm, yNorm?.rows, y, dgamma, dbeta)
+    const d = native.igcBlockBackward(plain, x, wp, ws, p, norm, yNorm?.rows, y, dgamma, dbeta, z)
     const dx = d.dx && d.gamma && d.beta ? new SummedGradient(d.dx, d.gamma, d.beta) : d.dx
     return [dx, d.primary, d.secondary]
   }
@@ -105,7 +108,7 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
       'igcBlock',
       [x, primary, secondary],
       y,
-      { shared },
+      { shared, owned: z === undefined ? [] : [z] },
       rule,
       NormGradient,
     ),

@@ -197,7 +197,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
     'igcBlock',
     (make, s) => {
       const { x, weight, secondary, c } = image(s)
-      const p = { ...igc(s), xRelu: s.width > 1, needsStatistics: s.batch > 1 }
+      const p = { ...igc(s), xRelu: s.width > 1, needsStatistics: s.batch > 1, needsZ: s.height > 1 }
       return [make.tensor(x), make.tensor(weight), make.tensor(secondary), p, make.tensor([4, c])]
     },
   ],
@@ -209,7 +209,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
       const needs = { needsInput: s.batch > 1, needsPrimary: s.kernel > 1, needsSecondary: s.stride > 1 }
       const tensors = [convolved, x, weight, secondary].map(shape => make.tensor(shape))
-      const norms = [[4, c], [4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
+      const norms = [[4, c], [4, k], convolved, [k], [k], convolved].map(shape => make.tensor(shape))
       return [...tensors, { ...igc(s), ...relu, ...needs }, ...norms]
     },
   ],

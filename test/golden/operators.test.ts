@@ -29,7 +29,8 @@ const RUN: Record<string, Run> = {
   }),
   igcBlock: (get, p) => {
     const [x, primary, secondary, dy] = ['x', 'primary', 'secondary', 'dy'].map(get) as [Handle, Handle, Handle, Handle]
-    const { y } = native.igcBlockForward(x, primary, secondary, { ...p, xRelu: false, needsStatistics: false })
+    const forward = { ...p, xRelu: false, needsStatistics: false, needsZ: false }
+    const { y } = native.igcBlockForward(x, primary, secondary, forward)
     const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
     const backward = { ...p, ...needs, xRelu: false, yRelu: false, yTraining: false }
     const d = native.igcBlockBackward(dy, x, primary, secondary, backward)

@@ -37,10 +37,13 @@ export function igcBlockKernel(shape: IgcBlockShape): Kernel {
     const primary = put(integers(primaryShape, 2))
     const secondary = put(integers(secondaryShape, 3))
     const dy = put(integers([N, ...outputSize(shape), K], 4))
-    const { y } = native.igcBlockForward(x, primary, secondary, { ...params, xRelu: false, needsStatistics: false })
+    const forward = { ...params, xRelu: false, needsStatistics: false, needsZ: true }
+    const { y, z } = native.igcBlockForward(x, primary, secondary, forward)
     const all = { needsInput: true, needsPrimary: true, needsSecondary: true }
     const plain = { ...params, xRelu: false, yRelu: false, yTraining: false }
-    const { dx, ...weights } = native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...all })
+    const around = [undefined, undefined, undefined, undefined, undefined, z] as const
+    const { dx, ...weights } = native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...all }, ...around)
+    if (z !== undefined) native.tensorDispose(z)
     const alone = (need: Partial<typeof all>) => {
       const none = { needsInput: false, needsPrimary: false, needsSecondary: false }
       return native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...none, ...need })
@@ -82,11 +85,12 @@ export function normedIgcBlockKernel(shape: IgcBlockShape, { xRelu, yRelu, yTrai
     const dy = put(values([N, ...outputSize(shape), K], 4))
     const [xNorm, yNorm] = [put(normValues(C, 5, exact)), put(normValues(K, 6, exact))]
     const [dgamma, dbeta] = [put(values([K], 7)), put(values([K], 8))]
-    const forward = { ...params, xRelu, needsStatistics: true }
-    const { y, statistics } = native.igcBlockForward(x, primary, secondary, forward, xNorm)
+    const forward = { ...params, xRelu, needsStatistics: true, needsZ: true }
+    const { y, statistics, z } = native.igcBlockForward(x, primary, secondary, forward, xNorm)
     const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
     const p = { ...params, ...needs, xRelu, yRelu, yTraining }
-    const d = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm, yNorm, y, dgamma, dbeta)
+    const d = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm, yNorm, y, dgamma, dbeta, z)
+    if (z !== undefined) native.tensorDispose(z)
     const plain = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm)
     const outputs = {
       y,
