@@ -38,17 +38,22 @@ void IgcSecondary::add_groups(int64_t m, int64_t count, int64_t active, int64_t 
 }
 
 template <class Body>
-void IgcSecondary::for_each_weight(const Body& body) const {
+void IgcSecondary::for_each_weight(bool forward, const Body& body) const {
   constexpr int64_t kGrain = 1 << 14;  // weights: below this a team is slower than one thread
+  constexpr int64_t kRun = 64;         // neighbouring weights: enough of them to be asked for ahead
   const int64_t count = static_cast<int64_t>(groups_.size());
   parallel_ranges(count, kGrain * count / packed_floats_ + 1, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g) {
       const Group& group = groups_[static_cast<size_t>(g)];
-      for (int64_t l = 0; l < L_; ++l) {
+      const int64_t step = forward ? 1 : L_, place_step = group.vectors * lanes_;
+      for (int64_t l = 0; l < L_; l += kRun) {
+        const int64_t end = std::min(l + kRun, L_);
         for (int64_t v = 0; v < group.vectors; ++v) {
-          const int64_t place = group.weights + (l * group.vectors + v) * lanes_;
-          const int64_t channel = group.channel + v * vector_step_;
-          for (int64_t i = 0; i < group.active; ++i) body(channel + i, l, place + i);
+          for (int64_t i = 0; i < group.active; ++i) {
+            const int64_t k = group.channel + v * vector_step_ + i, l_out = k / M_, m = k % M_;
+            const int64_t first = m * L_ * L_ + l_out * (forward ? L_ : 1), place = group.weights + v * lanes_ + i;
+            for (int64_t j = l; j < end; ++j) body(first + j * step, place + j * place_step);
+          }
         }
       }
     }
@@ -57,11 +62,11 @@ void IgcSecondary::for_each_weight(const Body& body) const {
 
 void IgcSecondary::pack(bool forward, const float* w, float* packed) const {
   if (reads_behind_) std::fill_n(packed, packed_floats_, 0.0f);
-  for_each_weight([&](int64_t k, int64_t l, int64_t place) { packed[place] = w[weight_index(forward, k, l)]; });
+  for_each_weight(forward, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
 }
 
 void IgcSecondary::unpack(const float* sums, float* dw) const {
-  for_each_weight([&](int64_t k, int64_t l, int64_t place) { dw[weight_index(true, k, l)] = sums[place]; });
+  for_each_weight(true, [&](int64_t from, int64_t to) { dw[from] = sums[to]; });
 }
 
 // Pixels that stay in the L1 cache while all outputs are made of them; all of them where those are too few for the
@@ -114,9 +119,9 @@ void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, floa
 }
 
 void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const {
+  constexpr int64_t kPixels = 64;  // of which the L1 cache holds the vectors of dy that a group reads
   const Tuples in = tuples(z, pixels, buffer);
-  const int64_t few = few_pixels(in.step);
-  for (int64_t p = 0; p < pixels; p += few) {
+  for (int64_t p = 0; p < pixels; p += kPixels) {
     for (const Group& group : groups_) {
       const float* inputs = in.x + p * in.step + group.m;
       const float* outputs = dy + p * L_ * M_ + group.channel;
@@ -127,7 +132,7 @@ void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels,
                             .depth = L_,
                             .element = in.element,
                             .step = in.step,
-                            .count = std::min(few, pixels - p),
+                            .count = std::min(kPixels, pixels - p),
                             .dy = &outputs,
                             .dy_step = L_ * M_,
                             .dy_vector = vector_step_});

@@ -47,14 +47,9 @@ class IgcSecondary {
   void add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel);
   static int64_t few_pixels(int64_t pixel_floats);
   Tuples tuples(const float* x, int64_t pixels, float* buffer) const;
-  // body(channel, l, place in the packed weights) for every weight; groups run on different threads.
+  // body(place in w [K, 1, 1, L], place in the packed weights) for every weight; groups run on different threads.
   template <class Body>
-  void for_each_weight(const Body& body) const;
-  // Where w [K, 1, 1, L] has the weight between outer index l_in and channel k of the direction's output.
-  int64_t weight_index(bool forward, int64_t k, int64_t l_in) const {
-    const int64_t l_out = k / M_, m = k % M_;
-    return forward ? (m * L_ + l_out) * L_ + l_in : (m * L_ + l_in) * L_ + l_out;
-  }
+  void for_each_weight(bool forward, const Body& body) const;
 
   int64_t L_, M_, lanes_;
   Loader loader_;
