@@ -11,14 +11,15 @@
 #include "workload.h"
 
 namespace igcnet::bench {
-namespace {
-
-constexpr double kTolerance = 1e-3;  // of the largest value
 
 Backend& cpu() {
   static const std::unique_ptr<Backend> backend = make_cpu_backend();
   return *backend;
 }
+
+namespace {
+
+constexpr double kTolerance = 1e-3;  // of the largest value
 
 // The largest difference between `cpu` and `reference` at batch 1, relative to the largest value.
 double reference_error(const Make& make) {

@@ -35,6 +35,9 @@ struct Workload {
   }
 };
 
+// The backend that is timed.
+Backend& cpu();
+
 using Make = std::function<std::unique_ptr<Workload>(int64_t batch)>;
 
 // Registers a benchmark, with 1 thread and with all cores.

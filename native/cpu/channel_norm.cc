@@ -2,6 +2,7 @@
 // double.
 #include "cpu/channel_norm.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
@@ -192,6 +193,16 @@ HWY_EXPORT(StatisticsRowsKernel);
 
 constexpr int64_t kCombineGrain = 1 << 13;  // sums, in double, that are worth a second thread
 
+// body(begin, end) for channels, some neighbouring ones at a time, whose sums lie side by side in the chunks.
+constexpr int64_t kSideBySide = 16;
+
+template <class Body>
+void for_channels(int64_t C, int64_t chunks, const Body& body) {
+  parallel_ranges(C, kCombineGrain / (chunks + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c += kSideBySide) body(c, std::min(kSideBySide, end - c));
+  });
+}
+
 }  // namespace
 
 void normalise_rows(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
@@ -218,38 +229,42 @@ void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, 
 }
 
 void combine_statistics(const float* sums, const int64_t* rows, int64_t count, int64_t C, float* mean, float* var) {
-  parallel_ranges(C, kCombineGrain / (count + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      double total = 0, squares = 0, all = 0;
-      for (int64_t chunk = 0; chunk < count; ++chunk) {
-        const float* s = sums + chunk * 3 * C + c;
-        if (rows[chunk] == 0) continue;  // nobody wrote its sums
-        const double n = static_cast<double>(rows[chunk]);
-        total += n * s[0] + s[C];
-        all += n;
-      }
-      const double overall = total / all;
-      for (int64_t chunk = 0; chunk < count; ++chunk) {
-        if (rows[chunk] == 0) continue;
+  double all = 0;
+  for (int64_t chunk = 0; chunk < count; ++chunk) all += static_cast<double>(rows[chunk]);
+  for_channels(C, count, [&](int64_t c, int64_t channels) {
+    double overall[kSideBySide] = {}, squares[kSideBySide] = {};
+    for (int64_t chunk = 0; chunk < count; ++chunk) {
+      if (rows[chunk] == 0) continue;  // nobody wrote its sums
+      const float* s = sums + chunk * 3 * C + c;
+      const double n = static_cast<double>(rows[chunk]);
+      for (int64_t i = 0; i < channels; ++i) overall[i] += n * s[i] + s[C + i];
+    }
+    for (int64_t i = 0; i < channels; ++i) overall[i] /= all;
+    for (int64_t chunk = 0; chunk < count; ++chunk) {
+      if (rows[chunk] == 0) continue;
+      const float* s = sums + chunk * 3 * C + c;
+      const double n = static_cast<double>(rows[chunk]);
+      for (int64_t i = 0; i < channels; ++i) {
         // sum of (x - overall)^2 = sum of ((x - chunk mean) + shift)^2
-        const float* s = sums + chunk * 3 * C + c;
-        const double shift = s[0] - overall;
-        squares += s[2 * C] + shift * (2.0 * s[C] + shift * static_cast<double>(rows[chunk]));
+        const double shift = s[i] - overall[i];
+        squares[i] += s[2 * C + i] + shift * (2.0 * s[C + i] + shift * n);
       }
-      mean[c] = static_cast<float>(overall);
+    }
+    for (int64_t i = 0; i < channels; ++i) {
+      mean[c + i] = static_cast<float>(overall[i]);
       // Roundings may leave a little less than 0 of a constant channel; NaN stays.
-      var[c] = static_cast<float>(squares < 0 ? 0 : squares / all);
+      var[c + i] = static_cast<float>(squares[i] < 0 ? 0 : squares[i] / all);
     }
   });
 }
 
 void combine_sums(const float* sums, int64_t count, int64_t C, double* totals) {
-  parallel_ranges(2 * C, kCombineGrain / (count + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c) {
-      double total = 0;
-      for (int64_t chunk = 0; chunk < count; ++chunk) total += sums[chunk * 2 * C + c];
-      totals[c] = total;
+  for_channels(2 * C, count, [&](int64_t c, int64_t channels) {
+    double total[kSideBySide] = {};
+    for (int64_t chunk = 0; chunk < count; ++chunk) {
+      for (int64_t i = 0; i < channels; ++i) total[i] += sums[chunk * 2 * C + c + i];
     }
+    std::copy_n(total, channels, totals + c);
   });
 }
 

@@ -74,7 +74,7 @@ WeightOrder weight_order(const IgcBlockParams& p, const Conv2dSizes& z, int64_t 
 // From so many multiply-adds a value on, writing and reading z costs less than making it again
 // (docs/kernels/igc-block.md).
 bool CpuBackend::igc_block_keeps_z(const IgcBlockParams& p, const Conv2dSizes& z) const {
-  constexpr int64_t kFewest = 64;
+  constexpr int64_t kFewest = 32;
   return width_factor(p, z) > 0 && z.R * z.S * z.C / z.G >= kFewest;
 }
 

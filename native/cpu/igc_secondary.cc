@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/equal_blocks.h"
 #include "cpu/parallel.h"
 
 namespace igcnet {
@@ -28,12 +29,10 @@ IgcSecondary::IgcSecondary(int64_t L, int64_t M) : L_(L), M_(M), lanes_(simd_lan
 }
 
 void IgcSecondary::add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel) {
-  for (int64_t i = 0; i < count;) {
-    const int64_t vectors = count - i >= kMaxVectors ? kMaxVectors : 1;
+  for_equal_blocks<kMaxVectors>(count, [&](int64_t i, int64_t vectors) {
     groups_.push_back({first_channel + i * vector_step_, vectors, active, m, packed_floats_});
     packed_floats_ += vectors * L_ * lanes_;
-    i += vectors;
-  }
+  });
   reads_behind_ = reads_behind_ || active < lanes_;
 }
 
