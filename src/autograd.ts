@@ -4,7 +4,7 @@
  * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd.test.ts.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { GradientForm } from './deferred.ts'
+import { GradientForm, GradientSum } from './deferred.ts'
 import { DisposedError, InternalError } from './errors.ts'
 import { type NativeTensor, native } from './native.ts'
 
@@ -80,6 +80,11 @@ export class Node {
     return this.#form !== undefined && gradient instanceof this.#form ? gradient : carriedOut(gradient)
   }
 
+  /** The sum of two gradients, as this node's rule takes it; takes ownership of both. */
+  summed(a: Gradient, b: Gradient): Gradient {
+    return this.taken(new GradientSum(carriedOut(a), carriedOut(b)))
+  }
+
   run(dy: Gradient): readonly (Gradient | undefined)[] {
     const needs = this.inputs.map(input => input !== undefined)
     const gradients = this.#rule(dy, this.savedTensors(), needs)
@@ -151,7 +156,7 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
         if (input === undefined || gradient === undefined) continue
         if (input instanceof Node) {
           const sum = pending.get(input)
-          pending.set(input, sum === undefined ? input.taken(gradient) : add(carriedOut(sum), carriedOut(gradient)))
+          pending.set(input, sum === undefined ? input.taken(gradient) : input.summed(sum, gradient))
         } else {
           input.accumulate(carriedOut(gradient))
         }

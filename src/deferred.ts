@@ -76,6 +76,32 @@ export class NormGradient extends GradientForm {
   }
 }
 
+/** The sum of two gradients of one tensor that was not carried out. */
+export class GradientSum extends GradientForm {
+  readonly a: NativeTensor
+  readonly b: NativeTensor
+
+  /** Takes both handles over. */
+  constructor(a: NativeTensor, b: NativeTensor) {
+    super()
+    this.a = a
+    this.b = b
+  }
+
+  carryOut(): NativeTensor {
+    try {
+      return native.addForward(this.a, this.b)
+    } finally {
+      this.dispose()
+    }
+  }
+
+  dispose(): void {
+    native.tensorDispose(this.a)
+    native.tensorDispose(this.b)
+  }
+}
+
 /**
  * The gradient of the result of a batch norm, with the norm's own sums dgamma and dbeta: from the only op that used the
  * result. Without the sums it is still a gradient. Where the norm's ReLU is 0 it is 0 already.

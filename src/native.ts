@@ -133,6 +133,13 @@ export interface Native {
 
   addForward(a: Handle, b: Handle): Handle
   addReluForward(a: Handle, b: Handle, p: { aRelu: boolean; bRelu: boolean }, aNorm?: Handle, bNorm?: Handle): Handle
+  addReluBackward(
+    dy: Handle,
+    y: Handle,
+    more?: Handle,
+    x?: Handle,
+    xNorm?: Handle,
+  ): { dv: Handle; gamma?: Handle; beta?: Handle }
   reluForward(x: Handle): Handle
   reluBackwardInput(dy: Handle, y: Handle): Handle
   relu6Forward(x: Handle): Handle

@@ -15,6 +15,20 @@ Napi::Value add_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
+// The norm [4, C] that was given for x [.., C], where there is one.
+std::optional<Norm> add_relu_norm(const Arguments& args, const char* x_name, const Tensor& x,
+                                  const std::optional<Tensor>& rows, const char* name, bool relu) {
+  if (!rows) return std::nullopt;
+  args.maps({{x_name, &x}}, {{name, &*rows}});
+  if (x.shape.rank() < 2) {
+    throw Error(ErrorCode::kShape, std::string("addRelu: expected ") + x_name +
+                                       " [.., C] with at least two dimensions but received " + x_name + " " +
+                                       x.shape.to_string());
+  }
+  args.shaped({name, &*rows}, {4, x.shape[x.shape.rank() - 1]});
+  return norm_of(rows->input(), relu);
+}
+
 // addReluForward(a, b, { aRelu, bRelu }, aNorm?, bNorm?) -> relu(a + b), a and b behind their norms [4, C]
 // (core/batch_norm2d.h) where there is one.
 Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
@@ -24,17 +38,8 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
   const std::optional<Tensor> a_rows = args.optional_tensor(3, "aNorm"), b_rows = args.optional_tensor(4, "bNorm");
   args.maps({{"a", &a}, {"b", &b}});
   args.shaped({"b", &b}, a.shape);
-  const auto norm = [&](const std::optional<Tensor>& rows, const char* name, bool relu) -> std::optional<Norm> {
-    if (!rows) return std::nullopt;
-    args.maps({{"a", &a}}, {{name, &*rows}});
-    if (a.shape.rank() < 2) {
-      throw Error(ErrorCode::kShape,
-                  "addRelu: expected a [.., C] with at least two dimensions but received a " + a.shape.to_string());
-    }
-    args.shaped({name, &*rows}, {4, a.shape[a.shape.rank() - 1]});
-    return norm_of(rows->input(), relu);
-  };
-  const std::optional<Norm> a_norm = norm(a_rows, "aNorm", a_relu), b_norm = norm(b_rows, "bNorm", b_relu);
+  const std::optional<Norm> a_norm = add_relu_norm(args, "a", a, a_rows, "aNorm", a_relu),
+                            b_norm = add_relu_norm(args, "b", b, b_rows, "bNorm", b_relu);
   const Tensor y = Arguments::beside(a, a.shape);
   if (y.empty()) return args.handle(y);
   a.device().submit([a_norm, b_norm, a = a.input(), b = b.input(), y = y.output()](Backend& backend) {
@@ -43,11 +48,49 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
+// addReluBackward(dy, y, more?, x?, xNorm?) -> { dv, gamma?, beta? }: dv is the gradient of both sides, of dy or dy +
+// more. With one side x and its norm [4, C], which has no ReLU, gamma and beta are the gradients of the norm's.
+Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "addRelu");
+  const Tensor dy = args.tensor(0, "dy"), y = args.tensor(1, "y");
+  args.maps({{"dy", &dy}, {"y", &y}});
+  args.shaped({"y", &y}, dy.shape);
+  const auto same = [&](size_t index, const char* name) {
+    const std::optional<Tensor> tensor = args.optional_tensor(index, name);
+    if (tensor) {
+      args.maps({{"dy", &dy}, {name, &*tensor}});
+      args.shaped({name, &*tensor}, dy.shape);
+    }
+    return tensor;
+  };
+  const std::optional<Tensor> more = same(2, "more"), x = same(3, "x"), rows = args.optional_tensor(4, "xNorm");
+  if (rows && !x) args.tensor(3, "x");  // throws
+  const std::optional<Norm> x_norm = x ? add_relu_norm(args, "x", *x, rows, "xNorm", false) : std::nullopt;
+  const Tensor dv = Arguments::beside(dy, dy.shape);
+  auto result = Napi::Object::New(args.env());
+  result.Set("dv", args.handle(Tensor(dv)));
+  std::optional<NormWeights> sums;
+  if (x_norm) {
+    const Shape channels = {x_norm->mean.elements()};
+    const Tensor gamma = Arguments::parameter_beside(dy, channels), beta = Arguments::parameter_beside(dy, channels);
+    sums = NormWeights{gamma.output(), beta.output()};
+    result.Set("gamma", args.handle(Tensor(gamma)));
+    result.Set("beta", args.handle(Tensor(beta)));
+  }
+  const Input none{nullptr, dy.dtype, dy.shape};
+  dy.device().submit([x_norm, sums, dy = dy.input(), y = y.input(), dv = dv.output(), more = more ? more->input() : none,
+                      x = x ? x->input() : none](Backend& backend) {
+    backend.add_relu_backward(dy, more, y, dv, x, x_norm ? &*x_norm : nullptr, sums ? &*sums : nullptr);
+  });
+  return result;
+}
+
 }  // namespace
 
 void define_add(Napi::Object& exports) {
   define<add_forward>(exports, "addForward");
   define<add_relu_forward>(exports, "addReluForward");
+  define<add_relu_backward>(exports, "addReluBackward");
 }
 
 }  // namespace igcnet::binding

@@ -24,6 +24,12 @@ void Backend::add_forward(const Input&, const Input&, const Output&) { unsupport
 void Backend::add_relu_forward(const Input&, const Norm*, const Input&, const Norm*, const Output&) {
   unsupported("add_relu_forward");
 }
+void Backend::add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
+                                const Norm* x_norm, const NormWeights* sums) {
+  if (more.data != nullptr) add_forward(dy, more, dv);
+  relu_backward_input(more.data != nullptr ? Input(dv) : dy, y, dv);  // element by element, so in place
+  if (sums != nullptr) batch_norm2d_backward_weight(dv, x, *x_norm, *sums);
+}
 void Backend::relu_forward(const Input&, const Output&) { unsupported("relu_forward"); }
 void Backend::relu_backward_input(const Input&, const Input&, const Output&) { unsupported("relu_backward_input"); }
 void Backend::relu6_forward(const Input&, const Output&) { unsupported("relu6_forward"); }

@@ -52,9 +52,13 @@ class Backend {
   virtual void random_normal(const RandomParams& p, const Output& y);
 
   virtual void add_forward(const Input& a, const Input& b, const Output& y);
-  // y = relu(a_norm(a) + b_norm(b)); a norm may be null: then a or b as it is. Backwards relu_backward_input.
+  // y = relu(a_norm(a) + b_norm(b)); a norm may be null: then a or b as it is.
   virtual void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                                 const Output& y);
+  // dv = y > 0 ? dy + more : 0, the gradient of both sides; more without data: dy alone. With `sums` it also does
+  // batch_norm2d_backward_weight(dv, x, x_norm): for a side x that has a norm (without a ReLU). The default composes.
+  virtual void add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
+                                 const Norm* x_norm, const NormWeights* sums);
   virtual void relu_forward(const Input& x, const Output& y);
   // dx = y > 0 ? dy : 0
   virtual void relu_backward_input(const Input& dy, const Input& y, const Output& dx);

@@ -11,30 +11,10 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
 #include "cpu/parallel.h"
+#include "cpu/row_chunks.h"
 
 namespace igcnet {
 namespace {
-
-// Rows [rows, C] cut into chunks.
-struct Chunks {
-  int64_t rows, C, chunk_rows, count;
-
-  Chunks(int64_t all_rows, int64_t channels) : rows(all_rows), C(channels) {
-    constexpr int64_t kChunkFloats = 1 << 12;                     // 16 KiB, half of a small L1 cache
-    chunk_rows = std::clamp<int64_t>(kChunkFloats / C, 16, 128);  // short sums round little
-    count = (rows + chunk_rows - 1) / chunk_rows;
-  }
-
-  int64_t rows_in(int64_t chunk) const { return std::min(chunk_rows, rows - chunk * chunk_rows); }
-
-  // body(chunk, its first element)
-  template <class Body>
-  void for_each(const Body& body) const {
-    parallel_ranges(count, 2, [&](int64_t begin, int64_t end) {
-      for (int64_t chunk = begin; chunk < end; ++chunk) body(chunk, chunk * chunk_rows * C);
-    });
-  }
-};
 
 int64_t rows_of(const Input& x, int64_t C) { return C == 0 ? 0 : x.elements() / C; }
 
@@ -53,7 +33,7 @@ void CpuBackend::batch_norm2d_statistics(const Input& x, const BatchStatistics& 
     std::fill_n(statistics.var.as<float>(), C, std::numeric_limits<float>::quiet_NaN());
     return;
   }
-  const Chunks chunks(rows, C);
+  const RowChunks chunks(rows, C);
   float* sums = partial_.take<float>(static_cast<size_t>(chunks.count * 3 * C));
   int64_t* counts = counts_.take<int64_t>(static_cast<size_t>(chunks.count));
   chunks.for_each([&](int64_t chunk, int64_t start) {
@@ -100,7 +80,7 @@ void CpuBackend::batch_norm2d_backward_weight(const Input& dy, const Input& x, c
   const int64_t C = norm.mean.elements(), rows = rows_of(x, C);
   if (C == 0) return;
   const ChannelNorm applied = channel_norm(norm, coefficients_.take<float>(static_cast<size_t>(C)));
-  const Chunks chunks(rows, C);
+  const RowChunks chunks(rows, C);
   float* sums = partial_.take<float>(static_cast<size_t>(chunks.count * 2 * C));
   double* totals = norm_sums_.take<double>(static_cast<size_t>(2 * C));
   chunks.for_each([&](int64_t chunk, int64_t start) {

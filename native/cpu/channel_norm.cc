@@ -118,7 +118,47 @@ void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float
   });
 }
 
+// The sums stay in the cache beside a few rows.
+template <bool kMore, bool kSums>
+void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, float* HWY_RESTRICT sums) {
+  const ReluSumGradient g = given;
+  if constexpr (kSums) std::fill_n(sums, 2 * C, 0.0f);
+  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+    auto sum = hn::Zero(d), product = sum, mean = sum;
+    if constexpr (kSums) {
+      sum = hn::LoadU(d, sums + c);
+      product = hn::LoadU(d, sums + C + c);
+      mean = hn::LoadU(d, g.mean + c);
+    }
+    for (int64_t i = 0; i < block(); ++i) {
+      const int64_t at = (row + i) * C + c;
+      auto gradient = hn::LoadU(d, g.dy + at);
+      if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
+      gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
+      hn::StoreU(gradient, d, g.dv + at);
+      if constexpr (kSums) {
+        sum = hn::Add(sum, gradient);
+        product = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product);
+      }
+    }
+    if constexpr (kSums) {
+      hn::StoreU(sum, d, sums + c);
+      hn::StoreU(product, d, sums + C + c);
+    }
+  });
+}
+
 }  // namespace
+
+void ReluSumGradientRowsKernel(const ReluSumGradient& g, int64_t rows, int64_t C, float* sums) {
+  if (g.x == nullptr) {
+    g.more == nullptr ? relu_sum_gradient<false, false>(g, rows, C, sums)
+                      : relu_sum_gradient<true, false>(g, rows, C, sums);
+  } else {
+    g.more == nullptr ? relu_sum_gradient<false, true>(g, rows, C, sums)
+                      : relu_sum_gradient<true, true>(g, rows, C, sums);
+  }
+}
 
 void NormaliseRowsKernel(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
   norm.relu ? normalise<true>(norm, x, rows, C, y) : normalise<false>(norm, x, rows, C, y);
@@ -190,6 +230,7 @@ HWY_EXPORT(NormaliseUnitsKernel);
 HWY_EXPORT(NormGradientRowsKernel);
 HWY_EXPORT(MaskAndSumRowsKernel);
 HWY_EXPORT(StatisticsRowsKernel);
+HWY_EXPORT(ReluSumGradientRowsKernel);
 
 constexpr int64_t kCombineGrain = 1 << 13;  // sums, in double, that are worth a second thread
 
@@ -226,6 +267,10 @@ void statistics_rows(const float* x, int64_t rows, int64_t C, float* sums) {
 void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                        float* sums) {
   HWY_DYNAMIC_DISPATCH(MaskAndSumRowsKernel)(norm, x, g, dv, rows, C, sums);
+}
+
+void relu_sum_gradient_rows(const ReluSumGradient& gradient, int64_t rows, int64_t C, float* sums) {
+  HWY_DYNAMIC_DISPATCH(ReluSumGradientRowsKernel)(gradient, rows, C, sums);
 }
 
 void combine_statistics(const float* sums, const int64_t* rows, int64_t count, int64_t C, float* mean, float* var) {

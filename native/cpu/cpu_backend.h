@@ -37,6 +37,8 @@ class CpuBackend : public Backend {
   void random_normal(const RandomParams& p, const Output& y) override;
 
   void add_forward(const Input& a, const Input& b, const Output& y) override;
+  void add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
+                         const Norm* x_norm, const NormWeights* sums) override;
   void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                         const Output& y) override;
   void relu_forward(const Input& x, const Output& y) override;

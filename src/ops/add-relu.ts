@@ -1,5 +1,6 @@
 /** addRelu: y = max(a + b, 0). Checked in test/kernels/elementwise.test.ts and test/gradcheck. */
-import { native } from '../native.ts'
+import { GradientSum, SummedGradient } from '../deferred.ts'
+import { type NativeTensor, native } from '../native.ts'
 import type { FloatDType, Shape, Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatTensor } from './fits.ts'
 import { at, record } from './record.ts'
@@ -20,10 +21,20 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
     left?.norm.rows,
     right?.norm.rows,
   )
-  return record('addRelu', [a, b], y, { shared: [y] }, (dy, saved, needs) => {
-    const masked = native.reluBackwardInput(dy, at(saved, 0))
-    const gradients = needs.map(needed => (needed ? native.tensorRetain(masked) : undefined))
-    native.tensorDispose(masked)
+  // A side whose norm has no ReLU: the rule brings that norm's own sums.
+  const side = [a, b].findIndex(({ deferred, edge }) => edge !== undefined && deferred?.norm.relu === false)
+  const normed = [left, right][side]
+  const shared = normed === undefined ? [y] : [y, normed.source, normed.norm.rows]
+  const rule = (dy: NativeTensor | GradientSum, saved: readonly NativeTensor[], needs: readonly boolean[]) => {
+    const [first, more] = dy instanceof GradientSum ? [dy.a, dy.b] : [dy, undefined]
+    const { dv, gamma, beta } = native.addReluBackward(first, at(saved, 0), more, saved[1], saved[2])
+    const gradients = needs.map((needed, i) => {
+      if (!needed) return undefined
+      const gradient = native.tensorRetain(dv)
+      return i === side && gamma && beta ? new SummedGradient(gradient, gamma, beta) : gradient
+    })
+    native.tensorDispose(dv)
     return gradients
-  })
+  }
+  return record<S, D, GradientSum>('addRelu', [a, b], y, { shared }, rule, GradientSum)
 }

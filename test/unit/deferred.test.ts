@@ -22,7 +22,7 @@ afterEach(() => vi.restoreAllMocks())
 const names = [
   ...(['igcBlockForward', 'igcBlockBackward', 'batchNorm2dStatistics', 'batchNorm2dPrepare'] as const),
   ...(['batchNorm2dApply', 'batchNorm2dBackwardWeight', 'batchNorm2dBackwardInput'] as const),
-  ...(['addForward', 'addReluForward', 'reluForward', 'reluBackwardInput'] as const),
+  ...(['addForward', 'addReluForward', 'addReluBackward', 'reluForward', 'reluBackwardInput'] as const),
 ]
 
 /** How often the functions above are called in `body`. */
@@ -49,7 +49,7 @@ describe('a step of training', () => {
       batchNorm2dApply: 1, // of the last block, for the pool
       batchNorm2dBackwardWeight: 1, // likewise
       batchNorm2dBackwardInput: 1, // of the stem
-      ...{ addForward: 0, addReluForward: 0, reluForward: 0, reluBackwardInput: 0 },
+      ...{ addForward: 0, addReluForward: 0, addReluBackward: 0, reluForward: 0, reluBackwardInput: 0 },
     })
     net.dispose()
   })
@@ -63,10 +63,12 @@ describe('a step of training', () => {
       igcBlockBackward: 6,
       batchNorm2dStatistics: 3, // of the stem and the two projections
       batchNorm2dApply: 0,
+      batchNorm2dBackwardWeight: 3, // of the stem and the two projections
       addReluForward: 3,
+      addReluBackward: 3,
       reluForward: 0,
-      reluBackwardInput: 3,
-      addForward: 3, // gradients that meet at the unit inputs
+      reluBackwardInput: 0,
+      addForward: 1, // gradients that meet at the stem; others do in addReluBackward
     })
     net.dispose()
   })
