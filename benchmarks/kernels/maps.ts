@@ -85,8 +85,10 @@ function elementwiseWorkloads(shape: MapShape): Workload[] {
     two({ native: 'addReluForward', op: 'addRelu', direction: 'forward' }, FLOPS.addRelu, (a, b) =>
       native.addReluForward(a, b, { aRelu: false, bRelu: false }),
     ),
-    two({ native: 'addReluBackward', op: 'addRelu', direction: 'backwardInput' }, FLOPS.addRelu, (dy, y) =>
-      native.addReluBackward(dy, y).dv,
+    two(
+      { native: 'addReluBackward', op: 'addRelu', direction: 'backwardInput' },
+      FLOPS.addRelu,
+      (dy, y) => native.addReluBackward(dy, y).dv,
     ),
     one({ native: 'reluForward', op: 'relu', direction: 'forward' }, 1, native.reluForward),
     two({ native: 'reluBackwardInput', op: 'relu', direction: 'backwardInput' }, 1, native.reluBackwardInput),

@@ -78,8 +78,8 @@ Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
     result.Set("beta", args.handle(Tensor(beta)));
   }
   const Input none{nullptr, dy.dtype, dy.shape};
-  dy.device().submit([x_norm, sums, dy = dy.input(), y = y.input(), dv = dv.output(), more = more ? more->input() : none,
-                      x = x ? x->input() : none](Backend& backend) {
+  dy.device().submit([x_norm, sums, dy = dy.input(), y = y.input(), dv = dv.output(),
+                      more = more ? more->input() : none, x = x ? x->input() : none](Backend& backend) {
     backend.add_relu_backward(dy, more, y, dv, x, x_norm ? &*x_norm : nullptr, sums ? &*sums : nullptr);
   });
   return result;

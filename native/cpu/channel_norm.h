@@ -44,8 +44,8 @@ void statistics_rows(const float* x, int64_t rows, int64_t C, float* sums);
 void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                        float* sums);
 
-// The gradient of relu(a + b) = y: dv = y > 0 ? dy + more : 0; more null: dy alone. With x, sums [2][C] over the rows of
-// dv and dv * (x - mean).
+// The gradient of relu(a + b) = y: dv = y > 0 ? dy + more : 0; more null: dy alone. With x, sums [2][C] over the rows
+// of dv and dv * (x - mean).
 struct ReluSumGradient {
   const float *dy, *more, *y;
   float* dv;

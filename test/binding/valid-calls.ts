@@ -160,10 +160,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       return [...twice(make, s), { aRelu: s.batch > 1, bRelu: s.width > 1 }, ...norms]
     },
   ],
-  addReluBackward: [
-    'addRelu',
-    (make, s) => [...twice(make, s), ...twice(make, s), make.tensor([4, s.channels])],
-  ],
+  addReluBackward: ['addRelu', (make, s) => [...twice(make, s), ...twice(make, s), make.tensor([4, s.channels])]],
   reluForward: ['relu', any],
   reluBackwardInput: ['relu', twice],
   relu6Forward: ['relu6', any],

@@ -51,23 +51,24 @@ it.each(MAPS.map(shape => [shape] as const))('addRelu of [%s] with every kind of
   })
 })
 
-it.each(
-  MAPS.map(shape => [shape] as const),
-)('the gradient of addRelu of [%s], with and without the sums of a norm', shape => {
-  const C = shape[shape.length - 1] as number
-  return expectExact(put => {
-    const [dy, more, y] = [put(integers(shape, 1)), put(integers(shape, 2)), put(integers(shape, 3))]
-    const [x, xNorm] = [put(integers(shape, 4)), put(norm(C, 5))]
-    const [plain, both] = [native.addReluBackward(dy, y), native.addReluBackward(dy, y, more)]
-    const normed = native.addReluBackward(dy, y, undefined, x, xNorm)
-    const all = native.addReluBackward(dy, y, more, x, xNorm)
-    return {
-      ...{ plain: plain.dv, both: both.dv },
-      ...{ normed: normed.dv, normedGamma: normed.gamma, normedBeta: normed.beta },
-      ...{ all: all.dv, allGamma: all.gamma, allBeta: all.beta },
-    } as Record<string, NativeTensor>
-  })
-})
+it.each(MAPS.map(shape => [shape] as const))(
+  'the gradient of addRelu of [%s], with and without the sums of a norm',
+  shape => {
+    const C = shape[shape.length - 1] as number
+    return expectExact(put => {
+      const [dy, more, y] = [put(integers(shape, 1)), put(integers(shape, 2)), put(integers(shape, 3))]
+      const [x, xNorm] = [put(integers(shape, 4)), put(norm(C, 5))]
+      const [plain, both] = [native.addReluBackward(dy, y), native.addReluBackward(dy, y, more)]
+      const normed = native.addReluBackward(dy, y, undefined, x, xNorm)
+      const all = native.addReluBackward(dy, y, more, x, xNorm)
+      return {
+        ...{ plain: plain.dv, both: both.dv },
+        ...{ normed: normed.dv, normedGamma: normed.gamma, normedBeta: normed.beta },
+        ...{ all: all.dv, allGamma: all.gamma, allBeta: all.beta },
+      } as Record<string, NativeTensor>
+    })
+  },
+)
 
 it.each([
   { device: 'reference', dtype: 'f32' },
