@@ -16,24 +16,36 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
+// Asks for the line of x[place], which may lie behind its end, for the L1 cache.
+HWY_INLINE void ask_for(const float* x, int64_t place) {
+  const auto address = reinterpret_cast<uintptr_t>(x) + static_cast<uintptr_t>(place) * sizeof(float);
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
+}
+
 // Calls body(tag, c, row, rows of the block) for blocks of a few rows and all vectors of channels: the coefficients of
-// a vector are loaded once a block, and x is read about as it lies.
-template <class Body>
-HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const Body& body) {
-  constexpr int64_t kBlock = 4;
+// a vector are loaded once a block, and x is read about as it lies. What the body reads of `streams` [rows, C] is asked
+// for a little ahead: it comes from the L2 cache at best.
+template <int kStreams, class Body>
+HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const float* const (&streams)[kStreams], const Body& body) {
+  constexpr int64_t kBlock = 4, kAhead = 8, kLine = 16;
+  const auto blocks_of = [&](auto block, int64_t row) HWY_ATTR {
+    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
+      if (c % kLine == 0) {
+        for (const float* x : streams) {
+          for (int64_t i = 0; i < block(); ++i) ask_for(x, (row + kAhead + i) * C + c);
+        }
+      }
+      body(d, c, row, block);
+    });
+  };
   int64_t row = 0;
-  for (; row + kBlock <= rows; row += kBlock) {
-    for_each_vector(0, C,
-                    [&](auto d, int64_t c) HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, kBlock>()); });
-  }
-  for (; row < rows; ++row) {
-    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR { body(d, c, row, std::integral_constant<int64_t, 1>()); });
-  }
+  for (; row + kBlock <= rows; row += kBlock) blocks_of(std::integral_constant<int64_t, kBlock>(), row);
+  for (; row < rows; ++row) blocks_of(std::integral_constant<int64_t, 1>(), row);
 }
 
 template <bool kRelu>
 void normalise(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C, float* HWY_RESTRICT y) {
-  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_row_block(rows, C, {x}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
     const auto beta = hn::LoadU(d, norm.beta + c);
     for (int64_t i = 0; i < block(); ++i) {
@@ -50,7 +62,7 @@ template <bool kRelu>
 void normalise_to_slabs(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C,
                         float* HWY_RESTRICT out, int64_t slab) {
   constexpr int64_t kLanes = HWY_LANES(float);
-  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_row_block(rows, C, {x}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
     const auto beta = hn::LoadU(d, norm.beta + c);
     float* HWY_RESTRICT y = out + c / kLanes * slab + row * kLanes;
@@ -76,7 +88,7 @@ template <bool kRelu>
 void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x, const float* HWY_RESTRICT g,
                    int64_t rows, int64_t C, float* HWY_RESTRICT out) {
   const ChannelNorm& n = norm.norm;
-  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_row_block(rows, C, {x, g}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, n.mean + c), scale = hn::LoadU(d, n.scale + c);
     const auto beta = kRelu ? hn::LoadU(d, n.beta + c) : hn::Zero(d);
     const auto slope = hn::LoadU(d, norm.slope + c), offset = hn::LoadU(d, norm.offset + c);
@@ -91,61 +103,57 @@ void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x,
   });
 }
 
+// The sums stay in the cache beside a few rows.
 template <bool kRelu>
 void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
-                  float* sums) {
-  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
+                  float* HWY_RESTRICT sums) {
+  std::fill_n(sums, 2 * C, 0.0f);
+  for_each_row_block(rows, C, {x, g}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c),
                beta = hn::LoadU(d, norm.beta + c);
-    auto sum0 = hn::Zero(d), sum1 = sum0, product0 = sum0, product1 = sum0;
-    const auto step = [&](int64_t row, auto& sum, auto& product) HWY_ATTR {
-      const int64_t i = row * C + c;
-      const auto value = hn::LoadU(d, x + i);
-      auto gradient = hn::LoadU(d, g + i);
+    auto sum = hn::LoadU(d, sums + c), product = hn::LoadU(d, sums + C + c);
+    for (int64_t i = 0; i < block(); ++i) {
+      const int64_t at = (row + i) * C + c;
+      const auto value = hn::LoadU(d, x + at);
+      auto gradient = hn::LoadU(d, g + at);
       if constexpr (kRelu) gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, beta));
-      if (dv != nullptr) hn::StoreU(gradient, d, dv + i);
+      if (dv != nullptr) hn::StoreU(gradient, d, dv + at);
       sum = hn::Add(sum, gradient);
       product = hn::MulAdd(gradient, hn::Sub(value, mean), product);
-    };
-    int64_t row = 0;
-    for (; row + 2 <= rows; row += 2) {
-      step(row, sum0, product0);
-      step(row + 1, sum1, product1);
     }
-    if (row < rows) step(row, sum0, product0);
-    hn::StoreU(hn::Add(sum0, sum1), d, sums + c);
-    hn::StoreU(hn::Add(product0, product1), d, sums + C + c);
+    hn::StoreU(sum, d, sums + c);
+    hn::StoreU(product, d, sums + C + c);
   });
 }
 
-// The sums stay in the cache beside a few rows.
 template <bool kMore, bool kSums>
 void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, float* HWY_RESTRICT sums) {
   const ReluSumGradient g = given;
   if constexpr (kSums) std::fill_n(sums, 2 * C, 0.0f);
-  for_each_row_block(rows, C, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
-    auto sum = hn::Zero(d), product = sum, mean = sum;
-    if constexpr (kSums) {
-      sum = hn::LoadU(d, sums + c);
-      product = hn::LoadU(d, sums + C + c);
-      mean = hn::LoadU(d, g.mean + c);
-    }
-    for (int64_t i = 0; i < block(); ++i) {
-      const int64_t at = (row + i) * C + c;
-      auto gradient = hn::LoadU(d, g.dy + at);
-      if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
-      gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
-      hn::StoreU(gradient, d, g.dv + at);
-      if constexpr (kSums) {
-        sum = hn::Add(sum, gradient);
-        product = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product);
-      }
-    }
-    if constexpr (kSums) {
-      hn::StoreU(sum, d, sums + c);
-      hn::StoreU(product, d, sums + C + c);
-    }
-  });
+  for_each_row_block(rows, C, {g.dy, kMore ? g.more : g.dy, g.y, kSums ? g.x : g.y},
+                     [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+                       auto sum = hn::Zero(d), product = sum, mean = sum;
+                       if constexpr (kSums) {
+                         sum = hn::LoadU(d, sums + c);
+                         product = hn::LoadU(d, sums + C + c);
+                         mean = hn::LoadU(d, g.mean + c);
+                       }
+                       for (int64_t i = 0; i < block(); ++i) {
+                         const int64_t at = (row + i) * C + c;
+                         auto gradient = hn::LoadU(d, g.dy + at);
+                         if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
+                         gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
+                         hn::StoreU(gradient, d, g.dv + at);
+                         if constexpr (kSums) {
+                           sum = hn::Add(sum, gradient);
+                           product = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product);
+                         }
+                       }
+                       if constexpr (kSums) {
+                         hn::StoreU(sum, d, sums + c);
+                         hn::StoreU(product, d, sums + C + c);
+                       }
+                     });
 }
 
 }  // namespace
