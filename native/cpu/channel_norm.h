@@ -47,9 +47,12 @@ void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, 
 // The gradient of relu(a + b) = y: dv = y > 0 ? dy + more : 0; more null: dy alone. With x, sums [2][C] over the rows
 // of dv and dv * (x - mean).
 struct ReluSumGradient {
-  const float *dy, *more, *y;
-  float* dv;
-  const float *x, *mean;
+  const float* dy = nullptr;
+  const float* more = nullptr;
+  const float* y = nullptr;
+  float* dv = nullptr;
+  const float* x = nullptr;
+  const float* mean = nullptr;
 };
 void relu_sum_gradient_rows(const ReluSumGradient& gradient, int64_t rows, int64_t C, float* sums);
 
