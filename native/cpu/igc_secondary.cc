@@ -46,12 +46,12 @@ void IgcSecondary::for_each_weight(bool forward, const Body& body) const {
       const Group& group = groups_[static_cast<size_t>(g)];
       const int64_t step = forward ? 1 : L_, place_step = group.vectors * lanes_;
       for (int64_t l = 0; l < L_; l += kRun) {
-        const int64_t end = std::min(l + kRun, L_);
+        const int64_t run_end = std::min(l + kRun, L_);
         for (int64_t v = 0; v < group.vectors; ++v) {
           for (int64_t i = 0; i < group.active; ++i) {
             const int64_t k = group.channel + v * vector_step_ + i, l_out = k / M_, m = k % M_;
             const int64_t first = m * L_ * L_ + l_out * (forward ? L_ : 1), place = group.weights + v * lanes_ + i;
-            for (int64_t j = l; j < end; ++j) body(first + j * step, place + j * place_step);
+            for (int64_t j = l; j < run_end; ++j) body(first + j * step, place + j * place_step);
           }
         }
       }
