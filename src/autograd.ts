@@ -178,11 +178,3 @@ function free(gradient: Gradient): void {
   if (gradient instanceof GradientForm) gradient.dispose()
   else native.tensorDispose(gradient)
 }
-
-/** a + b; takes ownership of both. */
-export function add(a: NativeTensor, b: NativeTensor): NativeTensor {
-  const sum = native.addForward(a, b)
-  native.tensorDispose(a)
-  native.tensorDispose(b)
-  return sum
-}

@@ -15,31 +15,16 @@ Napi::Value add_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
-// The norm [4, C] that was given for x [.., C], where there is one.
-std::optional<Norm> add_relu_norm(const Arguments& args, const char* x_name, const Tensor& x,
-                                  const std::optional<Tensor>& rows, const char* name, bool relu) {
-  if (!rows) return std::nullopt;
-  args.maps({{x_name, &x}}, {{name, &*rows}});
-  if (x.shape.rank() < 2) {
-    throw Error(ErrorCode::kShape, std::string("addRelu: expected ") + x_name +
-                                       " [.., C] with at least two dimensions but received " + x_name + " " +
-                                       x.shape.to_string());
-  }
-  args.shaped({name, &*rows}, {4, x.shape[x.shape.rank() - 1]});
-  return norm_of(rows->input(), relu);
-}
-
 // addReluForward(a, b, { aRelu, bRelu }, aNorm?, bNorm?) -> relu(a + b), a and b behind their norms [4, C]
 // (core/batch_norm2d.h) where there is one.
 Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "addRelu");
   const bool a_relu = args.params(2).boolean("aRelu"), b_relu = args.params(2).boolean("bRelu");
   const Tensor a = args.tensor(0, "a"), b = args.tensor(1, "b");
-  const std::optional<Tensor> a_rows = args.optional_tensor(3, "aNorm"), b_rows = args.optional_tensor(4, "bNorm");
   args.maps({{"a", &a}, {"b", &b}});
   args.shaped({"b", &b}, a.shape);
-  const std::optional<Norm> a_norm = add_relu_norm(args, "a", a, a_rows, "aNorm", a_relu),
-                            b_norm = add_relu_norm(args, "b", b, b_rows, "bNorm", b_relu);
+  const std::optional<Norm> a_norm = args.optional_norm(3, "aNorm", {"a", &a}, a_relu),
+                            b_norm = args.optional_norm(4, "bNorm", {"b", &b}, b_relu);
   const Tensor y = Arguments::beside(a, a.shape);
   if (y.empty()) return args.handle(y);
   a.device().submit([a_norm, b_norm, a = a.input(), b = b.input(), y = y.output()](Backend& backend) {
@@ -49,7 +34,8 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
 }
 
 // addReluBackward(dy, y, more?, x?, xNorm?) -> { dv, gamma?, beta? }: dv is the gradient of both sides, of dy or dy +
-// more. With one side x and its norm [4, C], which has no ReLU, gamma and beta are the gradients of the norm's.
+// more. With one side x and its norm [4, C] (both or none), which has no ReLU, gamma and beta are the gradients of the
+// norm's.
 Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "addRelu");
   const Tensor dy = args.tensor(0, "dy"), y = args.tensor(1, "y");
@@ -63,9 +49,10 @@ Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
     }
     return tensor;
   };
-  const std::optional<Tensor> more = same(2, "more"), x = same(3, "x"), rows = args.optional_tensor(4, "xNorm");
-  if (rows && !x) args.tensor(3, "x");  // throws
-  const std::optional<Norm> x_norm = x ? add_relu_norm(args, "x", *x, rows, "xNorm", false) : std::nullopt;
+  const std::optional<Tensor> more = same(2, "more"), x = same(3, "x");
+  if (x.has_value() != args.optional_tensor(4, "xNorm").has_value())
+    args.tensor(x ? 4 : 3, x ? "xNorm" : "x");  // throws
+  const std::optional<Norm> x_norm = x ? args.optional_norm(4, "xNorm", {"x", &*x}, false) : std::nullopt;
   const Tensor dv = Arguments::beside(dy, dy.shape);
   auto result = Napi::Object::New(args.env());
   result.Set("dv", args.handle(Tensor(dv)));

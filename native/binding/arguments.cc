@@ -161,6 +161,20 @@ std::optional<Tensor> Arguments::optional_tensor(size_t index, const char* name)
   return tensor(index, name);
 }
 
+std::optional<Norm> Arguments::optional_norm(size_t index, const char* name, Named x, bool relu) const {
+  const std::optional<Tensor> rows = optional_tensor(index, name);
+  if (!rows) return std::nullopt;
+  maps({x}, {{name, &*rows}});
+  const Shape& shape = x.second->shape;
+  if (shape.rank() < 2) {
+    const std::string x_name = x.first;
+    fail(ErrorCode::kShape, op_,
+         x_name + " [.., C] with at least two dimensions but received " + x_name + " " + shape.to_string());
+  }
+  shaped({name, &*rows}, {4, shape[shape.rank() - 1]});
+  return norm_of(rows->input(), relu);
+}
+
 Params Arguments::params(size_t index) const {
   const Napi::Value value = info_[index];
   if (!value.IsObject()) fail(ErrorCode::kArgument, op_, "an options object but received " + describe(value));

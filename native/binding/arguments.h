@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/batch_norm2d.h"
 #include "core/storage.h"
 
 namespace igcnet::binding {
@@ -39,15 +40,18 @@ class Arguments {
   // `op` is the public name of the op, such as "igcBlock".
   Arguments(const Napi::CallbackInfo& info, const char* op) : info_(info), op_(op) {}
 
+  using Named = std::pair<const char*, const Tensor*>;
+
   Napi::Env env() const { return info_.Env(); }
   const char* op() const { return op_; }
   Napi::Value value(size_t index) const { return info_[index]; }
   Tensor tensor(size_t index, const char* name) const;
   std::optional<Tensor> optional_tensor(size_t index, const char* name) const;  // null or undefined: none
+  // The norm [4, C] for x [.., C], a map; null or undefined: none. Throws ShapeError and what maps() does.
+  std::optional<Norm> optional_norm(size_t index, const char* name, Named x, bool relu) const;
   Params params(size_t index) const;
   std::string text(size_t index, const char* name) const;
 
-  using Named = std::pair<const char*, const Tensor*>;
   // All on one device; throws DeviceError.
   void same_device(std::initializer_list<Named> tensors) const;
   // f32 or f64, of one dtype, on one device that computes in it. Throws DTypeError, DeviceError, UnsupportedError.

@@ -12,21 +12,6 @@ IgcBlockParams igc_block_params(const Params& p) {
   return {p.integer("primaryPartitions"), p.integer("secondaryPartitions"), p.integer("stride"), p.integer("padding")};
 }
 
-// The norm [4, C] that was given for a tensor, as a backend takes it: by pointer, null for none.
-class OptionalNorm {
- public:
-  OptionalNorm(const Arguments& args, const std::optional<Tensor>& rows, const char* name, const Tensor& x, bool relu) {
-    if (!rows) return;
-    args.maps({{"x", &x}}, {{name, &*rows}});
-    args.shaped({name, &*rows}, {4, x.shape[3]});
-    norm_ = norm_of(rows->input(), relu);
-  }
-  const Norm* pointer() const { return norm_ ? &*norm_ : nullptr; }
-
- private:
-  std::optional<Norm> norm_;
-};
-
 // igcBlockForward(x, primaryWeight, secondaryWeight,
 //   { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics, needsZ }, xNorm?)
 // -> { y, statistics?, z? }
@@ -39,11 +24,10 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics"),
              needs_z = params.boolean("needsZ");
   const Tensor x = args.tensor(0, "x"), wp = args.tensor(1, "primaryWeight"), ws = args.tensor(2, "secondaryWeight");
-  const std::optional<Tensor> x_rows = args.optional_tensor(4, "xNorm");
   args.maps({{"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
   const Shape output = conv2d_output(sizes);
-  const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
+  const std::optional<Norm> x_norm = args.optional_norm(4, "xNorm", {"x", &x}, x_relu);
   const Tensor y = Arguments::beside(x, output);
   auto result = Napi::Object::New(args.env());
   result.Set("y", args.handle(Tensor(y)));
@@ -61,7 +45,7 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   x.device().submit(
       [p, x_norm, rows, z, x = x.input(), wp = wp.input(), ws = ws.input(), y = y.output()](Backend& backend) {
         const std::optional<BatchStatistics> statistics = rows ? std::optional(statistics_of(*rows)) : std::nullopt;
-        backend.igc_block_forward(p, x, x_norm.pointer(), wp, ws, y, statistics ? &*statistics : nullptr,
+        backend.igc_block_forward(p, x, x_norm ? &*x_norm : nullptr, wp, ws, y, statistics ? &*statistics : nullptr,
                                   z ? &*z : nullptr);
       });
   return result;
@@ -96,11 +80,10 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
              needs_primary = params.boolean("needsPrimary"), needs_secondary = params.boolean("needsSecondary");
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), wp = args.tensor(2, "primaryWeight"),
                ws = args.tensor(3, "secondaryWeight");
-  const std::optional<Tensor> x_rows = args.optional_tensor(5, "xNorm");
   args.maps({{"dy", &dy}, {"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
   args.shaped({"dy", &dy}, conv2d_output(sizes));
-  const OptionalNorm x_norm(args, x_rows, "xNorm", x, x_relu);
+  const std::optional<Norm> x_norm = args.optional_norm(5, "xNorm", {"x", &x}, x_relu);
   const std::optional<NormGradient> y_norm = norm_gradient(args, params, dy);
 
   const std::optional<Tensor> kept = args.optional_tensor(10, "z");
@@ -121,12 +104,12 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),
                secondary_dw = output(needs_secondary, "secondary", ws.shape);
-  const bool needs_sums = needs_input && x_rows.has_value();
+  const bool needs_sums = needs_input && x_norm.has_value();
   const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};
   x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, dy = dy.input(), x = x.input(), wp = wp.input(),
                      ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
-    backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm.pointer(), wp, ws, dx, primary_dw,
-                               secondary_dw, needs_sums ? &sums : nullptr, z ? &*z : nullptr);
+    backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, wp, ws, dx,
+                               primary_dw, secondary_dw, needs_sums ? &sums : nullptr, z ? &*z : nullptr);
   });
   auto result = Napi::Object::New(args.env());
   for (auto& [name, tensor] : made) result.Set(name, args.handle(std::move(tensor)));

@@ -70,6 +70,15 @@ it.each(MAPS.map(shape => [shape] as const))(
   },
 )
 
+it('the gradient of addRelu takes a side and its norm together', () => {
+  const make = (shape: number[], count: number) =>
+    native.tensorCreate({ device: DEVICE, dtype: 'f32', shape }, new Float32Array(count))
+  const [map, rows] = [make([2, 3, 4], 24), make([4, 4], 16)]
+  expect(() => native.addReluBackward(map, map, undefined, map)).toThrow(/addRelu: expected .*xNorm/)
+  expect(() => native.addReluBackward(map, map, undefined, undefined, rows)).toThrow(/addRelu: expected .*x /)
+  for (const handle of [map, rows]) native.tensorDispose(handle)
+})
+
 it.each([
   { device: 'reference', dtype: 'f32' },
   { device: DEVICE, dtype: 'f32' },

@@ -1,21 +1,10 @@
 /** Batch norms that are left to their neighbours: what runs, what is kept, what is freed. Gradients: test/gradcheck. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import {
-  add,
-  device,
-  type Images,
-  models,
-  nn,
-  noGrad,
-  ones,
-  optim,
-  scope,
-  type Tensor,
-  tensor,
-} from '../../src/index.ts'
-import { native } from '../../src/native.ts'
+import { add, device, type Images, models, nn, noGrad, ones, optim, scope, tensor } from '../../src/index.ts'
+import { type NativeTensor, native } from '../../src/native.ts'
 import { IgcBlock } from '../../src/nn/index.ts'
 import { Generator } from '../../src/ops/index.ts'
+import { Tensor } from '../../src/tensor.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -101,6 +90,26 @@ describe('a step of training', () => {
     y.dispose()
     expect(device.memory().bytesInUse).toBe(before)
     for (const block of blocks) block.dispose()
+  })
+
+  it('takes the kept map, and makes it again where it is not given', () => {
+    using _ = scope()
+    const [x, dy] = [ones([1, 4, 4, 8]).handle, ones([1, 4, 4, 8]).handle]
+    const [primary, secondary] = [ones([8, 3, 3, 4]).handle, ones([8, 1, 1, 2]).handle]
+    const p = { primaryPartitions: 2, secondaryPartitions: 4, stride: 1, padding: 1, xRelu: false }
+    const { y, z } = native.igcBlockForward(x, primary, secondary, { ...p, needsStatistics: false, needsZ: true })
+    const needs = { yRelu: false, yTraining: false, needsInput: false, needsPrimary: false, needsSecondary: true }
+    const gradient = (z?: NativeTensor) => {
+      const around = [undefined, undefined, undefined, undefined, undefined, z] as const
+      const { secondary: dw } = native.igcBlockBackward(dy, x, primary, secondary, { ...p, ...needs }, ...around)
+      return new Tensor(dw as NativeTensor).dataSync()
+    }
+    const kept = z as NativeTensor
+    expect(gradient(kept)).toEqual(gradient())
+    native.fill(kept, { value: 0 })
+    expect(new Set(gradient(kept))).toEqual(new Set([0]))
+    expect(new Set(gradient())).not.toContain(0)
+    for (const handle of [y, kept]) native.tensorDispose(handle)
   })
 
   it('leaves memory as it was, step after step, without a scope', () => {
