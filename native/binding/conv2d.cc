@@ -21,6 +21,22 @@ Napi::Value conv2d_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
+// conv2dNormForward(x, w, norm, { stride, padding, groups, relu }): norm [4, K] behind it, with a ReLU if `relu`.
+Napi::Value conv2d_norm_forward(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "conv2d");
+  const Conv2dParams p = conv2d_params(args.params(3));
+  const bool relu = args.params(3).boolean("relu");
+  const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w"), norm = args.tensor(2, "norm");
+  args.maps({{"x", &x}}, {{"w", &w}, {"norm", &norm}});
+  const Tensor y = Arguments::beside(x, conv2d_output(conv2d_sizes(args.op(), p, x.shape, w.shape)));
+  args.shaped({"norm", &norm}, {4, w.shape[0]});
+  if (y.empty()) return args.handle(y);
+  x.device().submit([p, relu, x = x.input(), w = w.input(), norm = norm.input(), y = y.output()](Backend& backend) {
+    backend.conv2d_norm_forward(p, x, w, norm_of(norm, relu), y);
+  });
+  return args.handle(y);
+}
+
 // conv2dBackwardInput(dy, w, { stride, padding, groups, shape }): shape is that of x.
 Napi::Value conv2d_backward_input(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
@@ -55,6 +71,7 @@ Napi::Value conv2d_backward_weight(const Napi::CallbackInfo& info) {
 
 void define_conv2d(Napi::Object& exports) {
   define<conv2d_forward>(exports, "conv2dForward");
+  define<conv2d_norm_forward>(exports, "conv2dNormForward");
   define<conv2d_backward_input>(exports, "conv2dBackwardInput");
   define<conv2d_backward_weight>(exports, "conv2dBackwardWeight");
 }

@@ -42,6 +42,11 @@ void Backend::dropout_backward_input(const DropoutParams&, const Input&, const O
 void Backend::conv2d_forward(const Conv2dParams&, const Input&, const Input&, const Output&) {
   unsupported("conv2d_forward");
 }
+void Backend::conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
+                                  const Output& y) {
+  conv2d_forward(p, x, w, y);
+  batch_norm2d_apply(Input(y), norm, y);  // element by element, so in place
+}
 void Backend::conv2d_backward_input(const Conv2dParams&, const Input&, const Input&, const Output&) {
   unsupported("conv2d_backward_input");
 }

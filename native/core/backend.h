@@ -70,6 +70,10 @@ class Backend {
   virtual void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx);
 
   virtual void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y);
+  // y = norm(conv2d(x, w)), with its ReLU, which needs not leave more of a negative number than 1e-30 of it. The
+  // default composes.
+  virtual void conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
+                                   const Output& y);
   virtual void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx);
   virtual void conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw);
 
@@ -101,7 +105,7 @@ class Backend {
   virtual void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma,
                                     const Input& beta, const Output& running_mean, const Output& running_var,
                                     const Output& norm);
-  // y = norm(x), with its ReLU.
+  // y = norm(x), with its ReLU; y may be x.
   virtual void batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y);
   // dgamma = sum dv * (x - mean) * inv_std; dbeta = sum dv, with dv = dy behind the ReLU of the norm.
   virtual void batch_norm2d_backward_weight(const Input& dy, const Input& x, const Norm& norm,

@@ -44,7 +44,7 @@ HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const float* const (
 }
 
 template <bool kRelu>
-void normalise(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C, float* HWY_RESTRICT y) {
+void normalise(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
   for_each_row_block(rows, C, {x}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
     const auto beta = hn::LoadU(d, norm.beta + c);

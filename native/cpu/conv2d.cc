@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/norm.h"
 
 namespace igcnet {
 
@@ -16,6 +17,23 @@ void CpuBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Inp
   } else {
     plans_.of(z, 0).forward({.x = x.as<float>(), .primary_weight = w.as<float>(), .y = y.as<float>()}, group_);
   }
+}
+
+// The norm goes into the weights and a bias where oneDNN convolves.
+void CpuBackend::conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
+                                     const Output& y) {
+  const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
+  if (z.N == 0 || !Dense::takes(z)) return Backend::conv2d_norm_forward(p, x, w, norm, y);
+  const int64_t row = z.R * z.S * z.C;
+  float* bias = coefficients_.take<float>(static_cast<size_t>(2 * z.K));
+  float* scale = bias + z.K;
+  float* folded = ordered_weights_.take<float>(static_cast<size_t>(z.K * row));
+  norm_scales(norm, scale);
+  for (int64_t k = 0; k < z.K; ++k) {
+    bias[k] = norm.beta.as<float>()[k] - norm.mean.as<float>()[k] * scale[k];
+    for (int64_t i = k * row; i < (k + 1) * row; ++i) folded[i] = w.as<float>()[i] * scale[k];
+  }
+  dense_.conv_bias_forward(z, x.as<float>(), folded, bias, norm.relu, y.as<float>());
 }
 
 void CpuBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {

@@ -49,6 +49,8 @@ class CpuBackend : public Backend {
   void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx) override;
 
   void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) override;
+  void conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
+                           const Output& y) override;
   void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) override;
   void conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) override;
 

@@ -20,7 +20,7 @@ namespace {
 
 using dnnl::memory;
 
-enum class Kind : int64_t { kForward, kBackwardInput, kBackwardWeight, kMatmul };
+enum class Kind : int64_t { kForward, kForwardBias, kForwardBiasRelu, kBackwardInput, kBackwardWeight, kMatmul };
 
 struct Key {
   std::array<int64_t, 12> fields{};
@@ -64,6 +64,15 @@ class Team {
  private:
   int before_;
 };
+
+dnnl::primitive_attr relu_attr() {
+  constexpr float kLeft = 1e-30f;  // of a negative number; with 0 oneDNN makes 0 of a NaN
+  dnnl::post_ops ops;
+  append_eltwise(ops, dnnl::algorithm::eltwise_relu, kLeft);
+  dnnl::primitive_attr attr = strict_attr();
+  attr.set_post_ops(ops);
+  return attr;
+}
 
 int64_t multiply_adds(const Conv2dSizes& z) { return z.N * z.P * z.Q * z.K * z.R * z.S * z.C; }
 
@@ -137,7 +146,15 @@ Entry Dense::Cache::make_conv(Kind kind, const Conv2dSizes& z) {
   e.src = x;
   e.dst = y;
   e.user_weights = f32({z.K, z.C, z.R, z.S}, tag::ohwi);
-  if (kind == Kind::kForward) {
+  if (kind == Kind::kForwardBias || kind == Kind::kForwardBiasRelu) {
+    e.bias = f32({z.K}, tag::a);
+    const auto with_bias = describe<dnnl::convolution_forward>(engine, kind == Kind::kForwardBias ? attr : relu_attr(),
+                                                               dnnl::prop_kind::forward_inference, algorithm, x, any_w,
+                                                               e.bias, y, strides, padding, padding);
+    e.primitive = dnnl::convolution_forward(with_bias);
+    e.weights = with_bias.weights_desc();
+    e.scratchpad = with_bias.scratchpad_desc();
+  } else if (kind == Kind::kForward) {
     e.primitive = dnnl::convolution_forward(forward);
     e.weights = forward.weights_desc();
     e.scratchpad = forward.scratchpad_desc();
@@ -191,6 +208,21 @@ void Dense::conv_forward(const Conv2dSizes& z, const float* x, const float* w, f
     const memory packed = cache_->packed_weights(e, w);
     e.primitive.execute(cache_->stream, {{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
                                          {DNNL_ARG_WEIGHTS, packed},
+                                         {DNNL_ARG_DST, cache_->wrap(e.dst, y)},
+                                         {DNNL_ARG_SCRATCHPAD, cache_->scratch(e.scratchpad)}});
+    cache_->stream.wait();
+  });
+}
+
+void Dense::conv_bias_forward(const Conv2dSizes& z, const float* x, const float* w, const float* bias, bool relu,
+                              float* y) {
+  guarded("conv2d", [&] {
+    const Team team(multiply_adds(z));
+    Entry& e = cache_->conv(relu ? Kind::kForwardBiasRelu : Kind::kForwardBias, z);
+    const memory packed = cache_->packed_weights(e, w);
+    e.primitive.execute(cache_->stream, {{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
+                                         {DNNL_ARG_WEIGHTS, packed},
+                                         {DNNL_ARG_BIAS, cache_->wrap(e.bias, bias)},
                                          {DNNL_ARG_DST, cache_->wrap(e.dst, y)},
                                          {DNNL_ARG_SCRATCHPAD, cache_->scratch(e.scratchpad)}});
     cache_->stream.wait();

@@ -28,4 +28,12 @@ typename Primitive::primitive_desc describe_backward(const dnnl::engine& engine,
 #endif
 }
 
+inline void append_eltwise(dnnl::post_ops& ops, dnnl::algorithm algorithm, float alpha) {
+#if DNNL_VERSION_MAJOR >= 3
+  ops.append_eltwise(algorithm, alpha, 0.0f);
+#else
+  ops.append_eltwise(1.0f, algorithm, alpha, 0.0f);
+#endif
+}
+
 }  // namespace igcnet

@@ -1,4 +1,5 @@
 /** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
+import { conv2dNorm, takesNorm } from '../ops/conv2d.ts'
 import { type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
@@ -14,7 +15,10 @@ export interface BlockOptions {
   epsilon?: number
 }
 
-/** conv2d - batchNorm2d - relu (or relu6). x [N, H, W, C] to [N, P, Q, K]. */
+/**
+ * conv2d - batchNorm2d - relu (or relu6). x [N, H, W, C] to [N, P, Q, K]. In inference under `noGrad` a dense convolution on
+ * `cpu` has the norm in its weights; a ReLU in it leaves up to 1e-30 of a negative number.
+ */
 export class ConvBlock extends Module {
   readonly conv: Conv2d
   readonly bn: BatchNorm2d
@@ -31,7 +35,13 @@ export class ConvBlock extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
-    const y = this.bn.forward(this.conv.forward(x), { relu: this.relu === true })
+    const { conv, bn } = this
+    const { weight, stride, padding, groups } = conv
+    const rectify = this.relu === true
+    const y =
+      !bn.training && takesNorm(x, groups)
+        ? conv2dNorm(x, weight, bn, { stride, padding, groups, relu: rectify })
+        : bn.forward(conv.forward(x), { relu: rectify })
     return inner.keep(this.relu === 6 ? relu6(y) : y)
   }
 }

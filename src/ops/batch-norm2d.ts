@@ -43,7 +43,7 @@ export function batchNorm2d<
   runningVar: Channels<S, D, V>,
   options: BatchNorm2dOptions,
 ): Tensor<S, D> {
-  const norm = prepare(x, gamma, beta, runningMean, runningVar, options)
+  const norm = prepareNorm(x, gamma, beta, runningMean, runningVar, options)
   const y = native.batchNorm2dApply(x.handle, norm, { relu: false })
   return recordNorm<S, D>(x, gamma, beta, norm, y, { training: options.training, relu: false })
 }
@@ -62,14 +62,14 @@ export function deferredBatchNorm2d<S extends Shape>(
   options: BatchNorm2dOptions & { relu: boolean; statistics?: FloatMatrix | undefined },
 ): Tensor<S, FloatDType> {
   const { training, relu } = options
-  const rows = prepare(x, gamma, beta, runningMean, runningVar, options)
+  const rows = prepareNorm(x, gamma, beta, runningMean, runningVar, options)
   const share = (handle: NativeTensor) => native.tensorRetain(handle)
   const y = new DeferredNorm(share(x.handle), { rows: share(rows), relu })
   return recordNorm<S, FloatDType>(x, gamma, beta, rows, y, { training, relu })
 }
 
-/** The norm [4, C]; in training the running statistics are updated. */
-function prepare(
+/** @internal The norm [4, C] of x; in training the running statistics are updated. */
+export function prepareNorm(
   x: FloatTensor,
   gamma: FloatVector,
   beta: FloatVector,

@@ -1,7 +1,9 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
+import { isRecording } from '../autograd.ts'
 import { type Conv2dParams, native } from '../native.ts'
 import type { FloatDType, ParameterOf } from '../tensor.ts'
-import type { Fits, FitsGroups, Images } from './fits.ts'
+import { prepareNorm } from './batch-norm2d.ts'
+import type { Fits, FitsGroups, FloatVector, Images } from './fits.ts'
 import { at, record } from './record.ts'
 
 export interface Conv2dOptions<G extends number = number> {
@@ -40,4 +42,43 @@ export function conv2d<
     needs[0] ? native.conv2dBackwardInput(dy, at(saved, 1), { stride, padding, groups, shape: xShape }) : undefined,
     needs[1] ? native.conv2dBackwardWeight(dy, at(saved, 0), { stride, padding, groups, shape: wShape }) : undefined,
   ])
+}
+
+/** @internal Of a batch norm: its parameters and running statistics [K], and the layer's epsilon. */
+export interface InferenceNorm {
+  readonly weight: FloatVector
+  readonly bias: FloatVector
+  readonly runningMean: FloatVector
+  readonly runningVar: FloatVector
+  readonly epsilon: number
+}
+
+/**
+ * @internal Whether conv2dNorm spares a pass: where the norm goes into the weights, and nobody asks for gradients. Elsewhere
+ * the norm is better left to who reads the result.
+ */
+export function takesNorm(x: Images, groups: number): boolean {
+  return !isRecording() && groups === 1 && !x.device.startsWith('cuda')
+}
+
+/**
+ * @internal conv2d, the batch norm of inference, and a ReLU if `relu`, as one piece of work: `cpu` folds the norm into the
+ * weights of a dense convolution and a bias. For nobody who asks for gradients: nothing goes on the tape.
+ */
+export function conv2dNorm(
+  x: Images,
+  w: Images,
+  norm: InferenceNorm,
+  options: Conv2dOptions & { relu: boolean },
+): Images {
+  const { stride = 1, padding = 0, groups = 1, relu } = options
+  const { weight, bias, runningMean, runningVar, epsilon } = norm
+  const channels = weight.reshape([1, weight.shape[0]]) // for the shape: in inference a norm does not look at its input
+  const rows = prepareNorm(channels, weight, bias, runningMean, runningVar, { training: false, epsilon })
+  try {
+    const y = native.conv2dNormForward(x.handle, w.handle, rows, { stride, padding, groups, relu })
+    return record('conv2d', [], y, {}, () => [])
+  } finally {
+    native.tensorDispose(rows)
+  }
 }

@@ -1,14 +1,15 @@
 /** What batch norm becomes when it is folded into the convolution in front of it. Checked in test/theory/fuse-for-inference.test.ts. */
-import { Module } from '../nn/index.ts'
+import { Conv2d, Module } from '../nn/index.ts'
 import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
+import { conv2dNorm, takesNorm } from '../ops/conv2d.ts'
 import { type FloatVector, type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { ones, untracked, zeros } from '../tensor.ts'
 
 /**
  * A convolution, a bias for every channel, and perhaps a ReLU (6: clipped at 6). x [N, H, W, C] to [N, P, Q, K].
- * The bias is the op batch norm with mean 0, variance 1, epsilon 0 and gamma 1, which adds it exactly; IGC blocks and
- * residual sums apply it, and the ReLU, as they read, so that it costs no pass over memory of its own there.
+ * The bias is the op batch norm with mean 0, variance 1, epsilon 0 and gamma 1, which adds it exactly. A dense
+ * Conv2d on `cpu` without a tape does it, and the ReLU, as it writes; else IGC blocks and residual sums do, as they read.
  */
 export class FusedConvolution extends Module {
   /** A Conv2d or InterleavedGroupConv2d. */
@@ -31,11 +32,22 @@ export class FusedConvolution extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
-    const { bias, relu } = this
-    const y = this.convolution.forward(x)
-    const options = { training: false, epsilon: 0, relu: relu === true }
-    const biased = deferredBatchNorm2d(y, this.#ones, bias, this.#zeros, this.#ones, options)
+    const { convolution, relu } = this
+    const biased =
+      convolution instanceof Conv2d && takesNorm(x, convolution.groups)
+        ? this.#inOne(convolution, x, relu === true)
+        : this.#biased(convolution.forward(x), relu === true)
     return inner.keep(relu === 6 ? relu6(biased) : biased)
+  }
+
+  #inOne({ weight, stride, padding, groups }: Conv2d, x: Images, relu: boolean): Images {
+    const norm = { weight: this.#ones, bias: this.bias, runningMean: this.#zeros, runningVar: this.#ones, epsilon: 0 }
+    return conv2dNorm(x, weight, norm, { stride, padding, groups, relu })
+  }
+
+  #biased(y: Images, relu: boolean): Images {
+    const options = { training: false, epsilon: 0, relu }
+    return deferredBatchNorm2d(y, this.#ones, this.bias, this.#zeros, this.#ones, options)
   }
 
   override dispose(): void {

@@ -179,6 +179,14 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   ],
 
   conv2dForward: ['conv2d', (make, s) => [make.tensor(image(s).x), make.tensor(image(s).weight), conv(s)]],
+  conv2dNormForward: [
+    'conv2d',
+    (make, s) => {
+      const { x, weight, convolved } = image(s)
+      const norm = make.tensor([4, convolved[3] as number])
+      return [make.tensor(x), make.tensor(weight), norm, { ...conv(s), relu: s.batch > 1 }]
+    },
+  ],
   conv2dBackwardInput: [
     'conv2d',
     (make, s) => {

@@ -1,8 +1,9 @@
 /** conv2d: `cpu` gives the numbers of `reference`, in all three directions, over test/shapes/conv2d.json. */
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { native } from '../../src/native.ts'
 import { conv2dShapes } from '../shapes/shapes.ts'
-import { expectExact } from '../support/kernel-compare.ts'
-import { conv2dKernel } from './convolution-kernels.ts'
+import { DEVICE, expectClose, expectExact } from '../support/kernel-compare.ts'
+import { conv2dKernel, conv2dNormKernel } from './convolution-kernels.ts'
 
 for (const why of new Set(conv2dShapes.map(shape => shape.why))) {
   describe(`conv2d, ${why}`, () => {
@@ -11,3 +12,26 @@ for (const why of new Set(conv2dShapes.map(shape => shape.why))) {
     })
   })
 }
+
+describe('conv2d with a norm behind it', () => {
+  const LARGEST = 8 // of a y before its ReLU, about
+  for (const relu of [false, true]) {
+    it.each(conv2dShapes.filter(({ why }) => why !== 'groups'))(`${relu ? 'and a ReLU ' : ''}$name`, shape => {
+      return expectClose(conv2dNormKernel(shape, relu), { y: LARGEST })
+    })
+  }
+
+  it.each([1, 2])('keeps a NaN from its ReLU: %s groups', groups => {
+    const put = (shape: number[], values: number[]) => {
+      return native.tensorCreate({ device: DEVICE, dtype: 'f32', shape }, Float32Array.from(values))
+    }
+    const x = put([1, 1, 2, 2], [Number.NaN, Number.NaN, -1, 1])
+    const w = put([2, 1, 1, 2 / groups], groups === 1 ? [1, 1, 1, 0] : [1, 2])
+    const norm = put([4, 2], [0, 0, 1, 1, 1, 1, 0, 0])
+    const y = native.conv2dNormForward(x, w, norm, { stride: 1, padding: 0, groups, relu: true })
+    const [a, b, c, d] = native.tensorReadSync(y)
+    expect([a, b]).toEqual([Number.NaN, Number.NaN])
+    expect(Math.abs(c as number)).toBeLessThan(1e-29)
+    expect(Math.abs(d as number)).toBeLessThanOrEqual(groups === 1 ? 1e-29 : 2)
+  })
+})

@@ -26,6 +26,18 @@ export function conv2dKernel(shape: Conv2dShape): Kernel {
   }
 }
 
+/** The convolution with a norm behind it, on normally distributed numbers; y is near 1. */
+export function conv2dNormKernel(shape: Conv2dShape, relu: boolean): Kernel {
+  const { N, H, W, C, K, R, S, stride, padding, groups } = shape
+  const inputs = (R * S * C) / groups
+  return put => {
+    const x = put(normals([N, H, W, C], 1))
+    const w = put(normals([K, R, S, C / groups], 2, 0, 1 / Math.sqrt(inputs)))
+    const norm = put(normValues(K, 3, false))
+    return { y: native.conv2dNormForward(x, w, norm, { stride, padding, groups, relu }) }
+  }
+}
+
 export function igcBlockKernel(shape: IgcBlockShape): Kernel {
   const { N, H, W, C, K, R, S, stride, padding, L, M } = shape
   const params = { primaryPartitions: L, secondaryPartitions: M, stride, padding }

@@ -1,5 +1,5 @@
 /** Layers: their defaults, shapes, counts and errors, and that each equals the ops that it is made of. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   avgPool2d,
   batchNorm2d,
@@ -9,12 +9,14 @@ import {
   linear,
   maxPool2d,
   nn,
+  noGrad,
   ones,
   relu,
   reorder,
   type Tensor,
   zeros,
 } from '../../src/index.ts'
+import { native } from '../../src/native.ts'
 
 const place = { dtype: 'f64', device: 'reference' } as const
 const random = <const S extends readonly number[]>(shape: S, seed = 1) => new Generator(seed).normal(shape, place)
@@ -150,6 +152,25 @@ describe('ConvBlock', () => {
     const y = batchNorm2d(z, weight, bias, runningMean, runningVar, { training: true })
     expect(values(layer.forward(x))).toEqual(values(rectify ? relu(y) : y))
   })
+
+  it.each([true, false, 6] as const)(
+    'is the same in inference without a tape, as one piece of work: relu %s',
+    rectify => {
+      const layer = new nn.ConvBlock({ ...options, relu: rectify })
+      layer.bn.weight.assign(random([4], 2))
+      layer.bn.runningMean.assign(random([4], 3))
+      const x = random([2, 6, 5, 3])
+      layer.eval()
+      const expected = values(layer.forward(x))
+      const whole = vi.spyOn(native, 'conv2dNormForward')
+      const apply = vi.spyOn(native, 'batchNorm2dApply')
+      const received = values(noGrad(() => layer.forward(x)))
+      expect([whole.mock.calls.length, apply.mock.calls.length]).toEqual([1, 0])
+      vi.restoreAllMocks()
+      expect(received).toHaveLength(expected.length)
+      for (const [i, value] of received.entries()) expect(value).toBeCloseTo(expected[i] as number, 6)
+    },
+  )
 
   it('has a relu and momentum 0.9 unless told otherwise', () => {
     const layer = new nn.ConvBlock(options)
