@@ -26,6 +26,15 @@ function conv2dWorkloads(shape: Conv2dShape): Workload[] {
     },
     {
       ...common,
+      native: 'conv2dNormForward',
+      direction: 'forwardNorm',
+      make(put, batch) {
+        const [x, w, norm] = [put.floats(sizes(batch).x), put.floats(wShape), put.norm(K)]
+        return { reads: [x, w], run: () => [native.conv2dNormForward(x, w, norm, { ...p, relu: true })] }
+      },
+    },
+    {
+      ...common,
       native: 'conv2dBackwardInput',
       direction: 'backwardInput',
       make(put, batch) {
