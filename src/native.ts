@@ -152,6 +152,7 @@ export interface Native {
   reorderBackwardInput(dy: Handle, p: { factor: number }): Handle
 
   conv2dForward(x: Handle, w: Handle, p: Conv2dParams): Handle
+  conv2dTakesNorm(x: Handle, w: Handle, p: Conv2dParams): boolean
   conv2dNormForward(x: Handle, w: Handle, norm: Handle, p: Conv2dParams & { relu: boolean }): Handle
   conv2dBackwardInput(dy: Handle, w: Handle, p: Conv2dParams & WithShape): Handle
   conv2dBackwardWeight(dy: Handle, x: Handle, p: Conv2dParams & WithShape): Handle

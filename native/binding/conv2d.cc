@@ -21,6 +21,16 @@ Napi::Value conv2d_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
+// conv2dTakesNorm(x, w, { stride, padding, groups }) -> whether conv2dNormForward spares a pass
+Napi::Value conv2d_takes_norm(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "conv2d");
+  const Conv2dParams p = conv2d_params(args.params(2));
+  const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
+  args.maps({{"x", &x}}, {{"w", &w}});
+  const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x.shape, w.shape);
+  return Napi::Boolean::New(args.env(), x.device().backend().conv2d_takes_norm(sizes));
+}
+
 // conv2dNormForward(x, w, norm, { stride, padding, groups, relu }): norm [4, K] behind it, with a ReLU if `relu`.
 Napi::Value conv2d_norm_forward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
@@ -71,6 +81,7 @@ Napi::Value conv2d_backward_weight(const Napi::CallbackInfo& info) {
 
 void define_conv2d(Napi::Object& exports) {
   define<conv2d_forward>(exports, "conv2dForward");
+  define<conv2d_takes_norm>(exports, "conv2dTakesNorm");
   define<conv2d_norm_forward>(exports, "conv2dNormForward");
   define<conv2d_backward_input>(exports, "conv2dBackwardInput");
   define<conv2d_backward_weight>(exports, "conv2dBackwardWeight");

@@ -42,6 +42,7 @@ void Backend::dropout_backward_input(const DropoutParams&, const Input&, const O
 void Backend::conv2d_forward(const Conv2dParams&, const Input&, const Input&, const Output&) {
   unsupported("conv2d_forward");
 }
+bool Backend::conv2d_takes_norm(const Conv2dSizes&) const { return false; }
 void Backend::conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
                                   const Output& y) {
   conv2d_forward(p, x, w, y);

@@ -70,8 +70,9 @@ class Backend {
   virtual void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx);
 
   virtual void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y);
-  // y = norm(conv2d(x, w)), with its ReLU, which needs not leave more of a negative number than 1e-30 of it. The
-  // default composes.
+  // Whether conv2d_norm_forward() spares a pass; elsewhere a norm is better left to who reads the result. Any thread.
+  virtual bool conv2d_takes_norm(const Conv2dSizes& sizes) const;
+  // y = norm(conv2d(x, w)), with its ReLU, which may leave 1e-30 of a negative number. The default composes.
   virtual void conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
                                    const Output& y);
   virtual void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx);

@@ -6,6 +6,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
+#include "cpu/parallel.h"
 
 namespace igcnet {
 
@@ -23,17 +24,20 @@ void CpuBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Inp
 void CpuBackend::conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
                                      const Output& y) {
   const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
-  if (z.N == 0 || !Dense::takes(z)) return Backend::conv2d_norm_forward(p, x, w, norm, y);
+  if (z.N == 0 || !conv2d_takes_norm(z)) return Backend::conv2d_norm_forward(p, x, w, norm, y);
+  constexpr int64_t kGrain = 1 << 15;  // weights: below this a team is slower than one thread
   const int64_t row = z.R * z.S * z.C;
-  float* bias = coefficients_.take<float>(static_cast<size_t>(2 * z.K));
-  float* scale = bias + z.K;
-  float* folded = ordered_weights_.take<float>(static_cast<size_t>(z.K * row));
+  float* scale = coefficients_.take<float>(static_cast<size_t>(2 * z.K));
+  float* bias = scale + z.K;
+  float* folded = folded_weights_.take<float>(static_cast<size_t>(z.K * row));
   norm_scales(norm, scale);
-  for (int64_t k = 0; k < z.K; ++k) {
-    bias[k] = norm.beta.as<float>()[k] - norm.mean.as<float>()[k] * scale[k];
-    for (int64_t i = k * row; i < (k + 1) * row; ++i) folded[i] = w.as<float>()[i] * scale[k];
-  }
-  dense_.conv_bias_forward(z, x.as<float>(), folded, bias, norm.relu, y.as<float>());
+  parallel_ranges(z.K, kGrain / row + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      bias[k] = norm.beta.as<float>()[k] - norm.mean.as<float>()[k] * scale[k];
+      for (int64_t i = k * row; i < (k + 1) * row; ++i) folded[i] = w.as<float>()[i] * scale[k];
+    }
+  });
+  dense_.conv_forward(z, x.as<float>(), folded, y.as<float>(), bias, norm.relu);
 }
 
 void CpuBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {

@@ -49,6 +49,7 @@ class CpuBackend : public Backend {
   void dropout_backward_input(const DropoutParams& p, const Input& dy, const Output& dx) override;
 
   void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) override;
+  bool conv2d_takes_norm(const Conv2dSizes& sizes) const override { return Dense::takes(sizes); }
   void conv2d_norm_forward(const Conv2dParams& p, const Input& x, const Input& w, const Norm& norm,
                            const Output& y) override;
   void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) override;
@@ -104,6 +105,7 @@ class CpuBackend : public Backend {
   Scratch partial_, counts_, coefficients_;  // sums over chunks and their rows; what a norm needs of each channel
   Scratch norm_sums_;                        // sums over all rows, in double
   Scratch ordered_weights_;                  // of an igc_block with K = f*L*M, and their gradients
+  Scratch folded_weights_;                   // of a convolution with the norm behind it
   Between between_;                          // an igc_block that is not fused
 };
 

@@ -65,8 +65,9 @@ class Team {
   int before_;
 };
 
+// With a ReLU behind the operation, which leaves kLeft of a negative number: with 0 oneDNN makes 0 of a NaN.
 dnnl::primitive_attr relu_attr() {
-  constexpr float kLeft = 1e-30f;  // of a negative number; with 0 oneDNN makes 0 of a NaN
+  constexpr float kLeft = 1e-30f;
   dnnl::post_ops ops;
   append_eltwise(ops, dnnl::algorithm::eltwise_relu, kLeft);
   dnnl::primitive_attr attr = strict_attr();
@@ -201,30 +202,17 @@ bool Dense::takes(const Conv2dSizes& z) {
          small(z.C) && small(z.K) && small(z.H) && small(z.W) && small(z.R * z.S);
 }
 
-void Dense::conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y) {
+void Dense::conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y, const float* bias, bool relu) {
   guarded("conv2d", [&] {
     const Team team(multiply_adds(z));
-    Entry& e = cache_->conv(Kind::kForward, z);
+    Entry& e = cache_->conv(bias == nullptr ? Kind::kForward : relu ? Kind::kForwardBiasRelu : Kind::kForwardBias, z);
     const memory packed = cache_->packed_weights(e, w);
-    e.primitive.execute(cache_->stream, {{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
-                                         {DNNL_ARG_WEIGHTS, packed},
-                                         {DNNL_ARG_DST, cache_->wrap(e.dst, y)},
-                                         {DNNL_ARG_SCRATCHPAD, cache_->scratch(e.scratchpad)}});
-    cache_->stream.wait();
-  });
-}
-
-void Dense::conv_bias_forward(const Conv2dSizes& z, const float* x, const float* w, const float* bias, bool relu,
-                              float* y) {
-  guarded("conv2d", [&] {
-    const Team team(multiply_adds(z));
-    Entry& e = cache_->conv(relu ? Kind::kForwardBiasRelu : Kind::kForwardBias, z);
-    const memory packed = cache_->packed_weights(e, w);
-    e.primitive.execute(cache_->stream, {{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
-                                         {DNNL_ARG_WEIGHTS, packed},
-                                         {DNNL_ARG_BIAS, cache_->wrap(e.bias, bias)},
-                                         {DNNL_ARG_DST, cache_->wrap(e.dst, y)},
-                                         {DNNL_ARG_SCRATCHPAD, cache_->scratch(e.scratchpad)}});
+    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, cache_->wrap(e.src, x)},
+                                              {DNNL_ARG_WEIGHTS, packed},
+                                              {DNNL_ARG_DST, cache_->wrap(e.dst, y)},
+                                              {DNNL_ARG_SCRATCHPAD, cache_->scratch(e.scratchpad)}};
+    if (bias != nullptr) arguments.emplace(DNNL_ARG_BIAS, cache_->wrap(e.bias, bias));
+    e.primitive.execute(cache_->stream, arguments);
     cache_->stream.wait();
   });
 }

@@ -26,9 +26,9 @@ class Dense {
 
   // Whether a convolution is one for oneDNN: dense, and with a geometry of the usual kind.
   static bool takes(const Conv2dSizes& z);
-  void conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y);
-  // y + bias[k], with a ReLU if `relu`: one that leaves 1e-30 of a negative number, since that of 0 would drop NaNs.
-  void conv_bias_forward(const Conv2dSizes& z, const float* x, const float* w, const float* bias, bool relu, float* y);
+  // bias [K] may be null. The ReLU leaves 1e-30 of a negative number: one that leaves nothing drops NaNs.
+  void conv_forward(const Conv2dSizes& z, const float* x, const float* w, float* y, const float* bias = nullptr,
+                    bool relu = false);
   void conv_backward_input(const Conv2dSizes& z, const float* dy, const float* w, float* dx);
   void conv_backward_weight(const Conv2dSizes& z, const float* dy, const float* x, float* dw);
 

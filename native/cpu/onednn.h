@@ -28,6 +28,7 @@ typename Primitive::primitive_desc describe_backward(const dnnl::engine& engine,
 #endif
 }
 
+// An elementwise operation behind a primitive.
 inline void append_eltwise(dnnl::post_ops& ops, dnnl::algorithm algorithm, float alpha) {
 #if DNNL_VERSION_MAJOR >= 3
   ops.append_eltwise(algorithm, alpha, 0.0f);

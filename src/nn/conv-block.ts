@@ -1,5 +1,5 @@
 /** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
-import { conv2dNorm, takesNorm } from '../ops/conv2d.ts'
+import { conv2dNorm } from '../ops/conv2d.ts'
 import { type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
@@ -37,11 +37,9 @@ export class ConvBlock extends Module {
     using inner = scope()
     const { conv, bn } = this
     const { weight, stride, padding, groups } = conv
-    const rectify = this.relu === true
-    const y =
-      !bn.training && takesNorm(x, groups)
-        ? conv2dNorm(x, weight, bn, { stride, padding, groups, relu: rectify })
-        : bn.forward(conv.forward(x), { relu: rectify })
+    const relu = this.relu === true
+    const whole = bn.training ? undefined : conv2dNorm(x, weight, bn, { stride, padding, groups, relu })
+    const y = whole ?? bn.forward(conv.forward(x), { relu })
     return inner.keep(this.relu === 6 ? relu6(y) : y)
   }
 }

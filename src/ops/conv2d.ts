@@ -1,7 +1,7 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
 import { isRecording } from '../autograd.ts'
 import { type Conv2dParams, native } from '../native.ts'
-import type { FloatDType, ParameterOf } from '../tensor.ts'
+import { type FloatDType, type ParameterOf, Tensor } from '../tensor.ts'
 import { prepareNorm } from './batch-norm2d.ts'
 import type { Fits, FitsGroups, FloatVector, Images } from './fits.ts'
 import { at, record } from './record.ts'
@@ -54,30 +54,24 @@ export interface InferenceNorm {
 }
 
 /**
- * @internal Whether conv2dNorm spares a pass: where the norm goes into the weights, and nobody asks for gradients. Elsewhere
- * the norm is better left to who reads the result.
- */
-export function takesNorm(x: Images, groups: number): boolean {
-  return !isRecording() && groups === 1 && !x.device.startsWith('cuda')
-}
-
-/**
  * @internal conv2d, the batch norm of inference, and a ReLU if `relu`, as one piece of work: `cpu` folds the norm into the
- * weights of a dense convolution and a bias. For nobody who asks for gradients: nothing goes on the tape.
+ * weights of a dense convolution and a bias. Undefined where that spares nothing, and the norm is better left to who reads the
+ * result, or where a tape asks for both ops by themselves.
  */
 export function conv2dNorm(
   x: Images,
   w: Images,
   norm: InferenceNorm,
   options: Conv2dOptions & { relu: boolean },
-): Images {
+): Images | undefined {
   const { stride = 1, padding = 0, groups = 1, relu } = options
+  const p = { stride, padding, groups, relu }
+  if (isRecording() || !native.conv2dTakesNorm(x.handle, w.handle, p)) return undefined
   const { weight, bias, runningMean, runningVar, epsilon } = norm
   const channels = weight.reshape([1, weight.shape[0]]) // for the shape: in inference a norm does not look at its input
   const rows = prepareNorm(channels, weight, bias, runningMean, runningVar, { training: false, epsilon })
   try {
-    const y = native.conv2dNormForward(x.handle, w.handle, rows, { stride, padding, groups, relu })
-    return record('conv2d', [], y, {}, () => [])
+    return new Tensor(native.conv2dNormForward(x.handle, w.handle, rows, p))
   } finally {
     native.tensorDispose(rows)
   }

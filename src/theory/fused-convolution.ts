@@ -1,7 +1,7 @@
 /** What batch norm becomes when it is folded into the convolution in front of it. Checked in test/theory/fuse-for-inference.test.ts. */
 import { Conv2d, Module } from '../nn/index.ts'
 import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
-import { conv2dNorm, takesNorm } from '../ops/conv2d.ts'
+import { conv2dNorm } from '../ops/conv2d.ts'
 import { type FloatVector, type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { ones, untracked, zeros } from '../tensor.ts'
@@ -32,22 +32,24 @@ export class FusedConvolution extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
-    const { convolution, relu } = this
+    const { convolution, bias } = this
+    const relu = this.relu === true
     const biased =
-      convolution instanceof Conv2d && takesNorm(x, convolution.groups)
-        ? this.#inOne(convolution, x, relu === true)
-        : this.#biased(convolution.forward(x), relu === true)
-    return inner.keep(relu === 6 ? relu6(biased) : biased)
+      this.#whole(x, relu) ??
+      deferredBatchNorm2d(convolution.forward(x), this.#ones, bias, this.#zeros, this.#ones, {
+        training: false,
+        epsilon: 0,
+        relu,
+      })
+    return inner.keep(this.relu === 6 ? relu6(biased) : biased)
   }
 
-  #inOne({ weight, stride, padding, groups }: Conv2d, x: Images, relu: boolean): Images {
+  /** As one piece of work, where that spares a pass. */
+  #whole(x: Images, relu: boolean): Images | undefined {
+    if (!(this.convolution instanceof Conv2d)) return undefined
+    const { weight, stride, padding, groups } = this.convolution
     const norm = { weight: this.#ones, bias: this.bias, runningMean: this.#zeros, runningVar: this.#ones, epsilon: 0 }
     return conv2dNorm(x, weight, norm, { stride, padding, groups, relu })
-  }
-
-  #biased(y: Images, relu: boolean): Images {
-    const options = { training: false, epsilon: 0, relu }
-    return deferredBatchNorm2d(y, this.#ones, this.bias, this.#zeros, this.#ones, options)
   }
 
   override dispose(): void {

@@ -179,6 +179,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   ],
 
   conv2dForward: ['conv2d', (make, s) => [make.tensor(image(s).x), make.tensor(image(s).weight), conv(s)]],
+  conv2dTakesNorm: ['conv2d', (make, s) => [make.tensor(image(s).x), make.tensor(image(s).weight), conv(s)]],
   conv2dNormForward: [
     'conv2d',
     (make, s) => {

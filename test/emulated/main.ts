@@ -7,7 +7,6 @@ import { native } from '../../src/native.ts'
 import { collected } from './vitest.ts'
 
 const SUITES: Record<string, () => Promise<unknown>> = {
-  'instruction-set': async () => (await import('../kernels/instruction-set.ts')).testInstructionSet(),
   'batch-norm2d': () => import('../kernels/batch-norm2d.test.ts'),
   conv2d: () => import('../kernels/conv2d.test.ts'),
   elementwise: () => import('../kernels/elementwise.test.ts'),
@@ -34,4 +33,4 @@ for (const [i, { name, run }] of tests.entries()) {
   if ((i + 1) % REPORT_EVERY === 0) console.log(`emulated: ${i + 1} of ${tests.length}, ${failed} failed`)
 }
 console.log(`emulated: ${tests.length - failed} passed, ${failed} failed`)
-process.exit(failed === 0 ? 0 : 1)
+process.exit(failed === 0 && tests.length > 0 ? 0 : 1)
