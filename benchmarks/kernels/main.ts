@@ -11,6 +11,14 @@ import { idOf, workloads } from './all.ts'
 import { DEVICE, type KernelResult, measureKernel } from './measure.ts'
 import { measureGpuPeak, measurePeak, type Peak, parsePeak } from './peak.ts'
 
+/** What is kept for the page: the layers of L24M2 and W16, and the blocks of IGC-L100M2. */
+const STORED = [
+  /^igcBlock\/\w+\/networks\/l24m2-stage-\d(-first)?$/,
+  /^igcBlock\/(forward|backward)\/networks\/imagenet-/,
+  /^conv2d\/\w+\/networks\/(w16-|stem-48$)/,
+  /^(batchNorm2d|addRelu)\/\w+\/networks\/(L24M2|W16)-/,
+]
+
 interface Choice {
   cases: string[]
   samples: number
@@ -32,7 +40,7 @@ const command = benchmarkCommand('bench:kernels', 'Every op and direction over t
   .option('--sample-ms <ms>', 'milliseconds that a sample lasts at least', wholeNumber('--sample-ms', 1, 60_000), 5)
   .option('--threads <n>', 'threads (default: IGCNET_THREADS, or all cores)', wholeNumber('--threads', 1, 1024))
   .option('--peak <GFLOP/s,GB/s>', 'the peak, where it is known; else it is measured', parsePeak)
-  .option('--store', 'keep the results on the shapes of networks in benchmarks/results/kernels.json')
+  .option('--store', 'keep those of the layers of L24M2, W16 and IGC-L100M2 in benchmarks/results/kernels.json')
   .option('--json', 'print one JSON array on the last line instead of the table')
   .action(runKernels)
 
@@ -49,7 +57,7 @@ async function runKernels(choice: Choice): Promise<void> {
   for (const workload of found) results.push(await measureKernel(workload, peak, { samples, sampleMs }))
   if (choice.store) {
     const from = origin(threads, { 'peak GFLOP/s': String(peak.gflops), 'peak GB/s': String(peak.gbps) })
-    const kept = results.filter(({ shape }) => shape.startsWith('networks/'))
+    const kept = results.filter(result => STORED.some(pattern => pattern.test(idOf(result))))
     storeResults(
       'kernels',
       kept.map(result => ({ id: idOf(result), ...result, origin: from })),
