@@ -59,6 +59,9 @@ export class Contestant {
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
   readonly #reader: Interface
+  readonly #kill = () => {
+    this.#child.kill('SIGKILL')
+  }
   #failure = ''
 
   constructor(name: ContestantName, options: StartOptions) {
@@ -77,7 +80,7 @@ export class Contestant {
     })
     this.#reader = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })
     this.#lines = this.#reader[Symbol.asyncIterator]()
-    process.on('exit', () => this.#child.kill('SIGKILL'))
+    process.on('exit', this.#kill)
   }
 
   /** Wakes the contestant, waits for its answer and lets it sleep again. @throws Error with what it said */
@@ -94,6 +97,7 @@ export class Contestant {
 
   /** Ends the process. */
   close(): void {
-    this.#child.kill('SIGKILL')
+    process.off('exit', this.#kill)
+    this.#kill()
   }
 }
