@@ -120,6 +120,11 @@ export function isRecording(): boolean {
   return recording.getStore() ?? true
 }
 
+/** @internal Runs `body`, synchronous or asynchronous, with recording, also inside of noGrad. */
+export function enableGrad<T>(body: () => T): T {
+  return recording.run(true, body)
+}
+
 /** Runs `body`, synchronous or asynchronous, without recording: nothing is saved, results need no gradient. */
 export function noGrad<T>(body: () => T): T {
   return recording.run(false, body)

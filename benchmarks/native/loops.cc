@@ -2,6 +2,7 @@
 // could reach if nothing else cost time. Their results are checked through conv2d and igc_block.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,18 @@
 namespace igcnet::bench {
 namespace {
 
-// A chunk of 64 pixels of a stage of plain_igc L24M2, whose layers have L*M channels and images of size x size.
+// A chunk of rows, of 64 pixels or nearly as many, of a stage of plain_igc L24M2 or of IGC-L100M2 on ImageNet, whose
+// layers have L*M channels and images of size x size.
 struct Stage {
-  int64_t M, size;
-  static constexpr int64_t kL = 24, kPixels = 64;
+  int64_t L, M, size;
 
-  int64_t channels() const { return kL * M; }
-  int64_t rows() const { return kPixels / size; }
+  int64_t channels() const { return L * M; }
+  int64_t rows() const { return std::min(size, 64 / size); }
+  int64_t pixels() const { return rows() * size; }
 };
 
-constexpr Stage kStages[] = {{2, 32}, {4, 16}, {8, 8}};
+constexpr Stage kStages[] = {{24, 2, 32},  {24, 4, 16},  {24, 8, 8}, {100, 2, 56},
+                             {200, 2, 28}, {400, 2, 14}, {800, 2, 7}};
 
 void count(benchmark::State& state, double multiply_adds) {
   state.counters["FLOP/s"] = benchmark::Counter(2 * multiply_adds, benchmark::Counter::kIsIterationInvariantRate);
@@ -33,18 +36,8 @@ float* floats(HostTensor& tensor) { return static_cast<Output>(tensor).as<float>
 
 void primary(benchmark::State& state, const Stage& stage, bool gradient) {
   const int64_t M = stage.M, K = stage.channels(), Q = stage.size, rows = stage.rows();
-  const Conv2dSizes sizes{.N = 1,
-                          .H = Q,
-                          .W = Q,
-                          .C = K,
-                          .K = K,
-                          .R = 3,
-                          .S = 3,
-                          .G = Stage::kL,
-                          .P = Q,
-                          .Q = Q,
-                          .stride = 1,
-                          .padding = 1};
+  const Conv2dSizes sizes{
+      .N = 1, .H = Q, .W = Q, .C = K, .K = K, .R = 3, .S = 3, .G = stage.L, .P = Q, .Q = Q, .stride = 1, .padding = 1};
   const CorrelationPlan plan = plan_correlation(Direction::kForward, sizes);
   if (!plan.rotates_3x3()) return state.SkipWithError("these groups take other loops on this machine");
   const int64_t slab = plan.slab_floats(), units = static_cast<int64_t>(plan.units.size());
@@ -83,12 +76,12 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
     }
     benchmark::ClobberMemory();
   }
-  count(state, static_cast<double>(Stage::kPixels * K * 9 * M));
+  count(state, static_cast<double>(stage.pixels() * K * 9 * M));
 }
 
 void secondary(benchmark::State& state, const Stage& stage, bool gradient) {
-  const int64_t K = stage.channels(), pixels = Stage::kPixels;
-  const IgcSecondary convolution(Stage::kL, stage.M);
+  const int64_t K = stage.channels(), pixels = stage.pixels();
+  const IgcSecondary convolution(stage.L, stage.M);
   HostTensor z({pixels * K + 64}), y({pixels * K + 64}), weights({convolution.packed_floats()});
   HostTensor tuples({convolution.buffer_floats(pixels) + 1});
   for (auto _ : state) {
@@ -99,7 +92,7 @@ void secondary(benchmark::State& state, const Stage& stage, bool gradient) {
     }
     benchmark::ClobberMemory();
   }
-  count(state, static_cast<double>(pixels * K * Stage::kL));
+  count(state, static_cast<double>(pixels * K * stage.L));
 }
 
 }  // namespace
@@ -107,7 +100,8 @@ void secondary(benchmark::State& state, const Stage& stage, bool gradient) {
 void add_loops() {
   for (const Stage& stage : kStages) {
     for (const bool gradient : {false, true}) {
-      const std::string name = std::string(gradient ? "_gradient" : "") + "/M" + std::to_string(stage.M);
+      const std::string name =
+          std::string(gradient ? "_gradient" : "") + "/L" + std::to_string(stage.L) + "M" + std::to_string(stage.M);
       benchmark::RegisterBenchmark(("loop_primary" + name).c_str(),
                                    [=](benchmark::State& state) { primary(state, stage, gradient); });
       benchmark::RegisterBenchmark(("loop_secondary" + name).c_str(),

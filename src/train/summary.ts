@@ -2,6 +2,7 @@
  * What a network is made of: the layers with their results' shapes, parameters and multiply-adds, as they run. Checked
  * against the papers' tables in test/unit/counts.test.ts.
  */
+import { enableGrad } from '../autograd.ts'
 import type { Network } from '../models/index.ts'
 import { AvgPool2d, BatchNorm2d, GlobalAvgPool2d, Linear, MaxPool2d, type Module } from '../nn/index.ts'
 import { scope } from '../scope.ts'
@@ -86,7 +87,7 @@ export function summarize(
   const layers = named.map(([, module]) => module).filter(isLayer)
   const outputs = observe(layers, () => {
     // With a tape: without one, a norm may be part of its convolution and does not run itself.
-    net.forward(zeros(inputShape, { device, dtype: dtype as 'f32' }))
+    enableGrad(() => net.forward(zeros(inputShape, { device, dtype: dtype as 'f32' })))
   })
   net.train(training)
   const names = new Map(named.map(([name, module]) => [module as AnyModule, name]))

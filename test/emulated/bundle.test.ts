@@ -27,7 +27,7 @@ it('shares its tests out, and counts them', () => {
   expect(halves.reduce((sum, { passed }) => sum + passed, 0)).toBe(whole?.passed)
 })
 
-it('fails with a test that fails, and without tests', () => {
+it('fails without tests, and with a suite that it does not know', () => {
   expect(run('elementwise', '1000/1001').status).toBe(1)
   const { status, text } = run('conv3d', '0/1')
   expect([status, text]).toEqual([

@@ -1,6 +1,6 @@
 /**
  * Runs kernel tests where scripts/emulate-avx512 has put them. The environment: SUITES, names of the list below
- * separated by commas, and SHARD, `i/n`: every n-th test from the i-th on. The last line is `emulated: N passed,
+ * separated by commas (default: all), and SHARD, `i/n`: every n-th test from the i-th on. The last line is `emulated: N passed,
  * N failed`.
  */
 import { native } from '../../src/native.ts'
@@ -14,7 +14,7 @@ const SUITES: Record<string, () => Promise<unknown>> = {
 }
 const REPORT_EVERY = 25
 
-for (const name of (process.env.SUITES ?? '').split(',')) {
+for (const name of process.env.SUITES?.split(',') ?? Object.keys(SUITES)) {
   const suite = SUITES[name]
   if (suite === undefined) throw new RangeError(`SUITES: expected some of ${Object.keys(SUITES)} but received ${name}`)
   await suite()

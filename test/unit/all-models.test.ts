@@ -71,6 +71,7 @@ describe.each(networkNames)('%s', name => {
 
   it('has as many parameters as its summary says', () => {
     const { rows, parameters, convParameters, bnParameters, linearParameters } = summarize(net, [1, EDGE, EDGE, 3])
+    expect(noGrad(() => summarize(net, [1, EDGE, EDGE, 3])).rows).toEqual(rows)
     const actual = Object.values(net.state()).reduce((sum, t) => sum + (t.requiresGrad ? t.size : 0), 0)
     expect(parameters).toBe(actual)
     expect(convParameters + bnParameters + linearParameters).toBe(actual)
