@@ -38,11 +38,11 @@ class ExpandedRows {
         whole_units_(plan.in_channels % plan.lanes == 0 && plan.units[0].active == plan.lanes),
         normal_(memory.floats(normal_floats(normalise))),
         normal_held_(memory.array<int64_t>(ring_)),
-        zeros_(memory.floats(plan.rotates_3x3() ? slabs_floats_ : 0)) {}
+        zeros_(memory.floats(plan.takes_rows() ? slabs_floats_ : 0)) {}
 
   // Once, before the first image of a thread: the padding, which no run reaches.
   void clear_padding() {
-    if (plan_.rotates_3x3()) std::fill_n(zeros_, slabs_floats_, 0.0f);
+    if (plan_.takes_rows()) std::fill_n(zeros_, slabs_floats_, 0.0f);
     for (int64_t slab = 0; slab < ring_ * plan_.slabs; ++slab) {
       float* first = buffer_ + slab * slab_floats_;
       int64_t column = 0;
@@ -83,7 +83,7 @@ class ExpandedRows {
     return out;
   }
 
-  // Likewise for rotates_3x3(), zeros for rows of the padding.
+  // Likewise for takes_rows(), zeros for rows of the padding.
   const float* row_or_padding(const Unit& unit, int64_t in_row) {
     return in_row >= 0 && in_row < plan_.in_rows ? row(unit, in_row) : zeros_;
   }

@@ -159,8 +159,10 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   constexpr int64_t kMaxNarrowInputs = 16;  // the expanded rows of a vector then still fit in the L2 cache
   plan.vectors = 1;
   const auto [fewer, more] = std::minmax(plan.inputs, plan.outputs);
-  if ((more == fewer && fewer <= (plan.is_3x3() ? most_rotated_3x3() : plan.lanes - 1)) ||
-      (more == 2 * fewer && fewer < plan.lanes)) {
+  if (plan.is_3x3() && fewer == plan.lanes && more == plan.lanes) {
+    plan.way = Way::kRepeat;
+    plan.column = plan.lanes;
+  } else if ((more == fewer || more == 2 * fewer) && fewer < plan.lanes) {
     plan.way = Way::kRotate;
     plan.M = fewer;
     plan.input_halves = plan.inputs / fewer;

@@ -18,6 +18,8 @@ enum class Direction { kForward, kBackwardInput };
 enum class Way {
   kRotate,  // groups of M inputs and M outputs that a vector holds: sums of whole groups are turned at the end. With
             // twice as many outputs, or inputs, these have two halves of M each, and a vector for each half
+  kRepeat,  // groups of as many inputs and outputs as a vector has lanes, at 3x3 and stride 1: single inputs are
+            // repeated over the vector
   kExpand,  // other groups below a vector: inputs are first expanded, one vector for each input of a group
   kWide,    // groups fill vectors by themselves: a unit lies within one group and repeats single inputs over the vector
 };
@@ -78,9 +80,9 @@ struct CorrelationPlan {
 
   bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
   // Whether Rotate3x3 takes it.
-  bool rotates_3x3() const { return way == Way::kRotate && is_3x3() && inputs == outputs; }
+  bool takes_rows() const { return way == Way::kRepeat || (way == Way::kRotate && is_3x3() && inputs == outputs); }
   // Whether input rows are cut into a slab for each unit as they are.
-  bool cuts_rows() const { return way == Way::kRotate && input_halves == 1; }
+  bool cuts_rows() const { return way == Way::kRepeat || (way == Way::kRotate && input_halves == 1); }
   // The first input row under output row p, padding included, at stride 1.
   int64_t first_in_row(int64_t p) const {
     return direction == Direction::kForward ? p - padding : p + padding - (R - 1);

@@ -18,7 +18,7 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr int kMostChannels = kLanes <= 8 ? kLanes : kLanes - 1;  // in a group
+constexpr int kMostChannels = std::max(kLanes - 1, 1);  // in a group
 
 // Whether a turn consists of shuffles within 128 bits and changes of neighbouring 128 bits, which cost an operation
 // each.
@@ -41,15 +41,15 @@ HWY_INLINE V turned(V v, int j, const int32_t* rotation) {
   return hn::TableLookupLanes(v, hn::SetTableIndices(D(), rotation + j * kLanes));
 }
 
-// The turns j of a block are summed a few at a time: as many as leave registers for several outputs. With 16 registers
-// there are 12 sums, so that none waits for the one before it.
-constexpr int kMostTurns = kManyRegisters ? 4 : 3;
+// With 32 registers the turns j of a block are summed a few at a time: as many as leave registers for several outputs.
+constexpr int kMostTurns = 4;
 constexpr int passes(int M) { return (M + kMostTurns - 1) / kMostTurns; }
 constexpr int turns(int M) { return (M + passes(M) - 1) / passes(M); }  // of the largest pass
 
-// With 32 registers, in them are the sums, the inputs, a weight, and with more than one pass the outputs so far.
+// With 32 registers, in them are the sums, the inputs, a weight, and with more than one pass the outputs so far; with
+// 16, a sum for each output, an input and three weights.
 constexpr int most_outputs(int M) {
-  if (!kManyRegisters) return 12 / turns(M);
+  if (!kManyRegisters) return 11;
   constexpr int kRegisters = 28, kMost = 8;
   const int per_output = turns(M) + 1 + (passes(M) > 1 ? 1 : 0);
   return std::clamp((kRegisters - 3) / per_output, 1, kMost);
@@ -74,27 +74,6 @@ HWY_INLINE void sum_row_by_inputs(const float* HWY_RESTRICT x, const float* HWY_
   }
 }
 
-// One kernel row with 16 registers: 12 sums, an input, which is loaded once for the three columns that it meets, and
-// three of the weights; the multiply-adds read the others from memory.
-template <int kM, int kTurns, int kOutputs>
-HWY_INLINE void sum_row_from_memory(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w, V* sum) {
-  constexpr int kHeld = std::min(3, 3 * kTurns);
-  V held[kHeld];
-#pragma GCC unroll 3
-  for (int i = 0; i < kHeld; ++i) held[i] = load_again(w + (i / kTurns * kM + i % kTurns) * kLanes);
-#pragma GCC unroll 16
-  for (int input = 0; input < kOutputs + 2; ++input) {
-    const V value = load_again(x + input * kLanes);
-#pragma GCC unroll 9
-    for (int i = 0; i < 3 * kTurns; ++i) {
-      const int s = i / kTurns, j = i % kTurns, output = input - s;
-      if (output < 0 || output >= kOutputs) continue;
-      V& total = sum[output * kTurns + j];
-      total = i < kHeld ? hn::MulAdd(held[i], value, total) : add_product(total, value, w + (s * kM + j) * kLanes);
-    }
-  }
-}
-
 // Turns [kFirst, kEnd) of the outputs whose first input is x[0][t].
 template <int kM, int kFirst, int kEnd, int kOutputs>
 HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64_t t, V* out) {
@@ -104,12 +83,7 @@ HWY_INLINE void sum_turns(const Rotate3x3& task, const float* const* rows, int64
   for (int i = 0; i < kTurns * kOutputs; ++i) sum[i] = hn::Zero(D());
 #pragma GCC unroll 3
   for (int r = 0; r < 3; ++r) {
-    const float* w = task.w[r] + kFirst * kLanes;
-    if constexpr (kManyRegisters) {
-      sum_row_by_inputs<kM, kTurns, kOutputs>(rows[r] + t, w, sum);
-    } else {
-      sum_row_from_memory<kM, kTurns, kOutputs>(anew(rows[r] + t), anew(w), sum);
-    }
+    sum_row_by_inputs<kM, kTurns, kOutputs>(rows[r] + t, task.w[r] + kFirst * kLanes, sum);
   }
 #pragma GCC unroll 32
   for (int j = 0; j < kTurns; ++j) {
@@ -134,6 +108,40 @@ HWY_INLINE void sum_passes(const Rotate3x3& task, const float* const* rows, int6
   (sum_turns<kM, kM * kPass / kPasses, kM*(kPass + 1) / kPasses, kOutputs>(task, rows, t, out), ...);
 }
 
+// With 16 registers there is one sum for each output, which is turned on from j to j: when that of the next j is added
+// to it, what is there already has come as far as that one has. Each input is loaded once for the three columns that it
+// meets, so 36 multiply-adds take 17 loads.
+template <int kM, int kOutputs>
+HWY_INLINE void sum_turn_by_turn(const Rotate3x3& task, const float* const* rows, int64_t t, V* out) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) out[i] = hn::Zero(D());
+#pragma GCC unroll 8
+  for (int turn = kM - 1; turn >= 0; --turn) {
+    // Neighbours differ in one bit, or by 1.
+    const auto place = [](int i) { return kShuffles<kM> ? i ^ (i >> 1) : i; };
+    const int j = place(turn);
+    for (int r = 0; r < 3; ++r) {
+      const float *x = anew(rows[r] + t), *w = anew(task.w[r] + j * kLanes);
+      V weight[3];
+#pragma GCC unroll 3
+      for (int s = 0; s < 3; ++s) weight[s] = load_again(w + s * kM * kLanes);
+#pragma GCC unroll 16
+      for (int column = 0; column < kOutputs + 2; ++column) {
+        const V value = load_again(x + column * kLanes);
+#pragma GCC unroll 3
+        for (int s = 0; s < 3; ++s) {
+          if (column < s || column - s >= kOutputs) continue;
+          out[column - s] = hn::MulAdd(weight[s], value, out[column - s]);
+        }
+      }
+    }
+    if (turn == 0) return;
+    const int step = kShuffles<kM> ? j ^ place(turn - 1) : 1;
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) out[i] = turned<kM>(out[i], step, task.rotation);
+  }
+}
+
 // `blocks` blocks of kOutputs columns from `first` on, of every row. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64_t blocks) {
@@ -144,7 +152,11 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
     for (int64_t b = 0; b < blocks; ++b, t += kOutputs * kLanes, y += kOutputs * task.y_step) {
       if (task.ahead != nullptr) task.ahead->share();
       V out[kOutputs];
-      sum_passes<kM, kOutputs>(task, task.x + row, t, out, std::make_integer_sequence<int, passes(kM)>());
+      if constexpr (kManyRegisters) {
+        sum_passes<kM, kOutputs>(task, task.x + row, t, out, std::make_integer_sequence<int, passes(kM)>());
+      } else {
+        sum_turn_by_turn<kM, kOutputs>(task, task.x + row, t, out);
+      }
 #pragma GCC unroll 32
       for (int i = 0; i < kOutputs; ++i) {
         if constexpr (kWhole) {
@@ -363,8 +375,6 @@ void RotateGradient3x3Kernel(const RotateGradient3x3& task) {
   rotate_gradient_any_3x3(task, std::make_integer_sequence<int, kMostChannels>());
 }
 
-int64_t MostChannelsKernel() { return kMostChannels; }
-
 }  // namespace
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
@@ -377,11 +387,9 @@ namespace {
 
 HWY_EXPORT(Rotate3x3Kernel);
 HWY_EXPORT(RotateGradient3x3Kernel);
-HWY_EXPORT(MostChannelsKernel);
 
 }  // namespace
 
-int64_t most_rotated_3x3() { return HWY_DYNAMIC_DISPATCH(MostChannelsKernel)(); }
 void rotate_3x3(const Rotate3x3& task) { HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(task); }
 void rotate_gradient_3x3(const RotateGradient3x3& task) { HWY_DYNAMIC_DISPATCH(RotateGradient3x3Kernel)(task); }
 

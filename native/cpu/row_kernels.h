@@ -92,15 +92,11 @@ struct RotateGradientRow {
 };
 void rotate_gradient_row(const RotateGradientRow& row);
 
-// The most channels in a group that the loops for 3x3 kernels take: those that a vector holds; with vectors of more
-// than 8 lanes one less, since there the turns of whole vectors cost more than repeating single inputs.
-int64_t most_rotated_3x3();
-
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
 // with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. From `offset` on a row of x has the lanes of
 // this unit, pixel behind pixel.
 struct Rotate3x3 {
-  int64_t M = 1;  // at most most_rotated_3x3()
+  int64_t M = 1;  // below the lanes, or for repeat_3x3() as many
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
   int64_t offset = 0;
@@ -112,6 +108,10 @@ struct Rotate3x3 {
   Prefetch* ahead = nullptr;  // a share for each block of columns
 };
 void rotate_3x3(const Rotate3x3& task);
+// Likewise for groups of as many channels as lanes, where nothing turns, and lanes of the weights stand for outputs:
+//   y[p * y_row + t * y_step + i] = sum over r, s < 3, j < lanes of w[r][(s * lanes + j) * lanes + i] *
+//     x[p + r][offset + (t + s) * lanes + j]
+void repeat_3x3(const Rotate3x3& task);
 
 // RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes].
 struct RotateGradient3x3 {
@@ -127,6 +127,8 @@ struct RotateGradient3x3 {
   Prefetch* ahead = nullptr;  // a share for each row
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
+// In the order of the weights of repeat_3x3(), with a share of `ahead` for each kernel row or more.
+void repeat_gradient_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer
 // from `buffer` on.

@@ -169,18 +169,18 @@ void expand_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t ou
 }  // namespace
 
 int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
-  constexpr int64_t kMostOutputs = 8;  // that a block of rotate_3x3() has
+  constexpr int64_t kMostOutputs = 16;  // that a block of rotate_3x3() or repeat_3x3() has
   const int64_t units = static_cast<int64_t>(plan.units.size());
-  return plan.rotates_3x3() ? units * rows * ((plan.out_columns + kMostOutputs - 1) / kMostOutputs) : units * rows;
+  return plan.takes_rows() ? units * rows * ((plan.out_columns + kMostOutputs - 1) / kMostOutputs) : units * rows;
 }
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
-  return static_cast<int64_t>(plan.units.size()) * rows;
+  return static_cast<int64_t>(plan.units.size()) * (plan.way == Way::kRepeat ? 3 : rows);
 }
 
 void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                const TapPointers& pointers) {
-  if (!plan.rotates_3x3()) return;
+  if (!plan.takes_rows()) return;
   const int64_t first = plan.first_in_row(out_row);
   for (int64_t i = 0; i < count + 2; ++i) pointers.x[i] = rows.row_or_padding(plan.units[0], first + i);
 }
@@ -190,7 +190,7 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
   const int64_t y_row = plan.out_columns * y_step;
   const Unit& unit = plan.units[u];
   packed += static_cast<int64_t>(u) * plan.unit_weights();
-  if (!plan.rotates_3x3()) {
+  if (!plan.takes_rows()) {
     for (int64_t r = 0; r < count; ++r) {
       ahead.share();
       const RowTap* taps = plan.taps_of(out_row + r);
@@ -216,7 +216,7 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
     const int64_t kernel_row = plan.direction == Direction::kForward ? i : 2 - i;
     task.w[i] = packed + kernel_row * 3 * plan.inputs * plan.lanes;
   }
-  rotate_3x3(task);
+  plan.way == Way::kRepeat ? repeat_3x3(task) : rotate_3x3(task);
 }
 
 void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
@@ -224,11 +224,11 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                             Prefetch& ahead) {
   const int64_t dy_row = plan.out_columns * dy_step;
   sums += static_cast<int64_t>(u) * plan.unit_weights();
-  if (plan.way != Way::kRotate) {
+  if (plan.way == Way::kExpand || plan.way == Way::kWide) {
     for (int64_t r = 0; r < count; ++r) ahead.share();
     return expand_unit_gradient_rows(plan, u, out_row, count, rows, dy, dy_step, sums, pointers);
   }
-  if (!plan.rotates_3x3()) {
+  if (!plan.takes_rows()) {
     for (int64_t r = 0; r < count; ++r) {
       ahead.share();
       rotate_unit_gradient_row(plan, u, out_row + r, rows, dy + r * dy_row, dy_step, sums, pointers);
@@ -247,7 +247,7 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                          .rotation = plan.inverse_rotation.data(),
                          .ahead = &ahead};
   for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
-  rotate_gradient_3x3(task);
+  plan.way == Way::kRepeat ? repeat_gradient_3x3(task) : rotate_gradient_3x3(task);
 }
 
 }  // namespace igcnet

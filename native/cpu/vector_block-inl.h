@@ -45,16 +45,6 @@ HWY_INLINE V load_again(const float* p) {
 #endif
 }
 
-// sum + v * p[0 .. lanes), where p is read by the multiply-add itself: one operation and no register.
-HWY_INLINE V add_product(V sum, V v, const float* p) {
-#if HWY_COMPILER_GCC_ACTUAL && HWY_TARGET == HWY_AVX2
-  asm("vfmadd231ps %2, %1, %0" : "+x"(sum.raw) : "x"(v.raw), "m"(*reinterpret_cast<const __m256_u*>(p)));
-  return sum;
-#else
-  return hn::MulAdd(v, hn::LoadU(D(), p), sum);
-#endif
-}
-
 // The pointer as it is, but new to the compiler: of one that does not change in a loop, GCC would keep every place that
 // the loop reads in memory of its own.
 HWY_INLINE const float* anew(const float* p) {
