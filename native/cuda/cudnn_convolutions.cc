@@ -50,7 +50,9 @@ bool CudnnConvolutions::succeeded(const char* expression, cudnnStatus_t status) 
   constexpr int kKind = 1000;
   const int kind = static_cast<int>(status) / kKind;
   if (kind == CUDNN_STATUS_NOT_SUPPORTED / kKind || kind == CUDNN_STATUS_BAD_PARAM / kKind) return false;
-  throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
+  const bool no_memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+                         status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+  throw Error(no_memory ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
               std::string("cuda: ") + expression + " failed: " + cudnn_.cudnnGetErrorString(status));
 }
 
