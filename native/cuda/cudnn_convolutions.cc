@@ -178,8 +178,11 @@ bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, D
     }
     return true;
   };
-  plan.refused = !attempt();
-  return !plan.refused;
+  if (attempt()) return true;
+  // In a graph a call may be refused that is taken otherwise.
+  if (platform_.capturing()) throw Error(ErrorCode::kUnsupported, "cuda: cuDNN refused a convolution in a graph");
+  plan.refused = true;
+  return false;
 }
 
 #undef IGCNET_TRY
