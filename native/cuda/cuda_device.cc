@@ -9,6 +9,9 @@
 namespace igcnet {
 namespace {
 
+// Of the memory, kept from tensors: for intermediate results, workspaces, and kernels, which load when first used.
+constexpr size_t kReserveShare = 32;
+
 std::unique_ptr<CudaBackend> make_backend(std::unique_ptr<CudaPlatform> platform, const std::string& name) {
   return std::make_unique<CudaBackend>(cuda_libraries().libraries, std::move(platform), name);
 }
@@ -82,8 +85,8 @@ MemorySource CudaDevice::memory_source() {
   source.drain = [this] { wait(); };
   source.available = [memory] {
     size_t available = 0;
-    memory(available);
-    return available;
+    const size_t reserve = memory(available) / kReserveShare;
+    return available > reserve ? available - reserve : 0;
   };
   size_t ignored = 0;
   source.limit = memory(ignored);

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstdlib>
 #include <vector>
 
@@ -13,9 +14,14 @@ namespace {
 
 constexpr int kCudnnMajor = 9;
 constexpr int kCublasMajor = 13;
+constexpr int kLeastCapability = 80;  // the oldest of CMAKE_CUDA_ARCHITECTURES
 
 std::string cuda_version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+std::string capability_text(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
 
 // A library that is looked for, by the name or path in an environment variable alone if there is one.
@@ -42,6 +48,25 @@ std::string not_found(const Wanted& wanted) {
   return text + " (" + wanted.advice + ")";
 }
 
+// False where the driver does not tell them.
+bool find_gpus(const SharedLibrary& driver, int count, std::vector<CudaGpu>& gpus) {
+  constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+  auto* const get = driver.function<int(int*, int)>("cuDeviceGet");
+  auto* const name_of = driver.function<int(char*, int, int)>("cuDeviceGetName");
+  auto* const attribute = driver.function<int(int*, int, int)>("cuDeviceGetAttribute");
+  if (get == nullptr || name_of == nullptr || attribute == nullptr) return false;
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    int gpu = 0, major = 0, minor = 0;
+    std::array<char, 256> name{};
+    if (get(&gpu, ordinal) != 0 || name_of(name.data(), static_cast<int>(name.size()) - 1, gpu) != 0 ||
+        attribute(&major, kMajor, gpu) != 0 || attribute(&minor, kMinor, gpu) != 0) {
+      return false;
+    }
+    gpus.push_back({name.data(), 10 * major + minor});
+  }
+  return true;
+}
+
 // The driver's API, as far as it is needed to know what is there.
 std::string find_driver(CudaLibraries& found) {
   const char* asked = std::getenv("IGCNET_CUDA_DRIVER");
@@ -62,7 +87,9 @@ std::string find_driver(CudaLibraries& found) {
   if (started != 0 && started != kNoDevice) {
     return "the NVIDIA driver does not start: cuInit gave error " + std::to_string(started);
   }
-  if (started == kNoDevice || count(&found.gpus) != 0 || found.gpus == 0) return "the NVIDIA driver sees no GPU";
+  int gpus = 0;
+  if (started == kNoDevice || count(&gpus) != 0 || gpus == 0) return "the NVIDIA driver sees no GPU";
+  if (!find_gpus(driver, gpus, found.gpus)) return "the NVIDIA driver " + name + " does not tell its GPUs";
   return {};
 }
 
@@ -129,10 +156,16 @@ const CudaSearch& cuda_libraries() {
 
 std::string why_not_cuda(int ordinal) {
   const auto& [libraries, missing] = cuda_libraries();
+  const size_t place = static_cast<size_t>(ordinal), count = libraries.gpus.size();
+  // Before what is missing, which would not help such a GPU.
+  if (place < count && libraries.gpus[place].capability < kLeastCapability) {
+    return "the GPU " + libraries.gpus[place].name + " has compute capability " +
+           capability_text(libraries.gpus[place].capability) + ", but " + capability_text(kLeastCapability) +
+           " or newer is needed";
+  }
   if (!missing.empty()) return missing;
-  if (ordinal < libraries.gpus) return {};
-  const std::string there =
-      libraries.gpus == 1 ? "there is 1 GPU" : "there are " + std::to_string(libraries.gpus) + " GPUs";
+  if (place < count) return {};
+  const std::string there = count == 1 ? "there is 1 GPU" : "there are " + std::to_string(count) + " GPUs";
   return there + ", so cuda:" + std::to_string(ordinal) + " does not exist";
 }
 

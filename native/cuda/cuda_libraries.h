@@ -8,6 +8,7 @@
 #include <cudnn.h>
 
 #include <string>
+#include <vector>
 
 namespace igcnet {
 
@@ -53,9 +54,14 @@ struct CublasFunctions {
 };
 #undef IGCNET_DECLARE
 
+struct CudaGpu {
+  std::string name;
+  int capability = 0;  // of computing: 90 is 9.0
+};
+
 struct CudaLibraries {
   int driver_version = 0;  // of CUDA: 13000 is 13.0
-  int gpus = 0;
+  std::vector<CudaGpu> gpus;
   CudnnFunctions cudnn;
   CublasFunctions cublas;
   std::string cudnn_version, cublas_version;

@@ -113,7 +113,8 @@ PinnedBuffers::Buffer& PinnedBuffers::take(size_t bytes) {
   const size_t rounded = (bytes + kStep - 1) / kStep * kStep;
   Buffer made;
   made.bytes = rounded;
-  IGCNET_CUDA_CHECK(cudaEventCreateWithFlags(&made.done, cudaEventDisableTiming));
+  // Whoever waits for it sleeps: it would keep a core busy otherwise.
+  IGCNET_CUDA_CHECK(cudaEventCreateWithFlags(&made.done, cudaEventDisableTiming | cudaEventBlockingSync));
   const cudaError_t status = cudaMallocHost(&made.data, rounded);
   if (status != cudaSuccess) {
     cudaEventDestroy(made.done);

@@ -24,6 +24,7 @@ struct CudnnConvolutions::Plan {
   cudnnTensorDescriptor_t x = nullptr, y = nullptr;
   cudnnFilterDescriptor_t w = nullptr;
   cudnnConvolutionDescriptor_t convolution = nullptr;
+  cudnnMathType_t math = CUDNN_DEFAULT_MATH;  // allowed, and then that of the algorithm
   int algorithm = 0;
   size_t workspace = 0;
 };
@@ -49,7 +50,9 @@ bool CudnnConvolutions::succeeded(const char* expression, cudnnStatus_t status) 
   constexpr int kKind = 1000;
   const int kind = static_cast<int>(status) / kKind;
   if (kind == CUDNN_STATUS_NOT_SUPPORTED / kKind || kind == CUDNN_STATUS_BAD_PARAM / kKind) return false;
-  throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
+  const bool no_memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
+                         status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+  throw Error(no_memory ? ErrorCode::kOutOfMemory : ErrorCode::kCuda,
               std::string("cuda: ") + expression + " failed: " + cudnn_.cudnnGetErrorString(status));
 }
 
@@ -79,19 +82,27 @@ bool CudnnConvolutions::describe(const Conv2dSizes& z, DType dtype, Plan& plan) 
                                              CUDNN_DATA_FLOAT));
   IGCNET_TRY(cudnnSetConvolutionGroupCount(plan.convolution, narrow(z.G)));
   const bool tensor_cores = tf32_ || is_half(dtype);
-  IGCNET_TRY(cudnnSetConvolutionMathType(plan.convolution, tensor_cores ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH));
+  plan.math = tensor_cores ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+  return set_math(plan);
+}
+
+bool CudnnConvolutions::set_math(const Plan& plan) const {
+  IGCNET_TRY(cudnnSetConvolutionMathType(plan.convolution, plan.math));
   return true;
 }
 
 namespace {
 
-// The first algorithm that works, repeats its bits, and asks for a workspace that there may be.
+// The first algorithm that works, repeats its bits, rounds as is allowed, and asks for a workspace that there may be.
 template <class Performance>
-bool take_first(const std::array<Performance, 10>& found, int count, int& algorithm, size_t& workspace) {
+bool take_first(const std::array<Performance, 10>& found, int count, cudnnMathType_t& math, int& algorithm,
+                size_t& workspace) {
   constexpr size_t kMostWorkspace = size_t{1} << 30;
   for (int i = 0; i < count; ++i) {
     const Performance& p = found[static_cast<size_t>(i)];
     if (p.status != CUDNN_STATUS_SUCCESS || p.determinism != CUDNN_DETERMINISTIC || p.memory > kMostWorkspace) continue;
+    if (math == CUDNN_FMA_MATH && p.mathType != CUDNN_FMA_MATH) continue;
+    math = p.mathType;
     algorithm = static_cast<int>(p.algo);
     workspace = p.memory;
     return true;
@@ -108,18 +119,18 @@ bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
     std::array<cudnnConvolutionFwdAlgoPerf_t, kMost> found{};
     IGCNET_TRY(cudnnGetConvolutionForwardAlgorithm_v7(handle_, plan.x, plan.w, plan.convolution, plan.y, kMost, &count,
                                                       found.data()));
-    return take_first(found, count, plan.algorithm, plan.workspace);
+    return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
   }
   if (direction == ConvDirection::kBackwardInput) {
     std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMost> found{};
     IGCNET_TRY(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, plan.w, plan.y, plan.convolution, plan.x, kMost,
                                                            &count, found.data()));
-    return take_first(found, count, plan.algorithm, plan.workspace);
+    return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
   }
   std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMost> found{};
   IGCNET_TRY(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, plan.x, plan.y, plan.convolution, plan.w, kMost,
                                                            &count, found.data()));
-  return take_first(found, count, plan.algorithm, plan.workspace);
+  return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
 }
 
 CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z, DType dtype) {
@@ -140,7 +151,7 @@ CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, co
   std::unique_ptr<Plan>& plan = plans_[key];
   if (plan == nullptr) {
     auto made = std::make_unique<Plan>(cudnn_);
-    made->refused = !describe(z, dtype, *made) || !choose(direction, *made);
+    made->refused = !describe(z, dtype, *made) || !choose(direction, *made) || !set_math(*made);
     plan = std::move(made);
   }
   return *plan;
@@ -167,8 +178,11 @@ bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, D
     }
     return true;
   };
-  plan.refused = !attempt();
-  return !plan.refused;
+  if (attempt()) return true;
+  // In a graph a call may be refused that is taken otherwise.
+  if (platform_.capturing()) throw Error(ErrorCode::kUnsupported, "cuda: cuDNN refused a convolution in a graph");
+  plan.refused = true;
+  return false;
 }
 
 #undef IGCNET_TRY

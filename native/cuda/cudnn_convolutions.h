@@ -33,7 +33,9 @@ class CudnnConvolutions {
 
   Plan& plan_for(ConvDirection direction, const Conv2dSizes& sizes, DType dtype);
   bool describe(const Conv2dSizes& sizes, DType dtype, Plan& plan) const;
+  // The algorithm, with its math and workspace: cuDNN gives them together.
   bool choose(ConvDirection direction, Plan& plan) const;
+  bool set_math(const Plan& plan) const;
   bool succeeded(const char* expression, cudnnStatus_t status) const;
 
   const CudnnFunctions& cudnn_;

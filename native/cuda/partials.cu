@@ -19,21 +19,21 @@ __device__ double sum_of_slices(double* shared, int column, int slice, double va
   return sum;
 }
 
-__device__ void write(const Split& out, int64_t i, double sum) {
-  if (i < out.first_count) {
-    if (out.first != nullptr) out.first[i] = static_cast<float>(sum);
-  } else if (out.second != nullptr) {
-    out.second[i - out.first_count] = static_cast<float>(sum);
-  }
+// Null where the sum of a column is not wanted.
+__device__ float* place_of(const Split& out, int64_t i) {
+  if (i < out.first_count) return out.first == nullptr ? nullptr : out.first + i;
+  return out.second == nullptr ? nullptr : out.second + (i - out.first_count);
 }
 
 // A thread adds a whole column.
 __global__ void sum_few_partials_kernel(const float* partial, int64_t rows, int64_t count, Split out) {
   const int64_t i = global_thread();
   if (i >= count) return;
+  float* const place = place_of(out, i);
+  if (place == nullptr) return;
   double sum = 0;
   for (int64_t row = 0; row < rows; ++row) sum += static_cast<double>(partial[row * count + i]);
-  write(out, i, sum);
+  *place = static_cast<float>(sum);
 }
 
 // A block adds kColumns columns; a thread the rows slice, slice + kSlices, ... of one.
@@ -41,12 +41,13 @@ __global__ void sum_partials_kernel(const float* partial, int64_t rows, int64_t 
   double* shared = dynamic_shared<double>();
   const int column = static_cast<int>(threadIdx.x) % kColumns, slice = static_cast<int>(threadIdx.x) / kColumns;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kColumns + column;
+  float* const place = i < count ? place_of(out, i) : nullptr;
   double sum = 0;
-  if (i < count) {
+  if (place != nullptr) {
     for (int64_t row = slice; row < rows; row += kSlices) sum += static_cast<double>(partial[row * count + i]);
   }
   sum = sum_of_slices(shared, column, slice, sum);
-  if (slice == 0 && i < count) write(out, i, sum);
+  if (slice == 0 && place != nullptr) *place = static_cast<float>(sum);
 }
 
 // mean = sum of count_row * mean_row / count; var = sum of (squares_row + count_row * (mean_row - mean)^2) / count.

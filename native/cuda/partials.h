@@ -7,11 +7,12 @@
 
 namespace igcnet::simt {
 
-// Two arrays that follow each other in a row of partials.
+// Two arrays that follow each other in a row of partials. One that is null is not wanted: its columns, which nobody has
+// to write, are not read.
 struct Split {
   float* first = nullptr;
   int64_t first_count = 0;
-  float* second = nullptr;  // may be null: not wanted
+  float* second = nullptr;
 };
 
 // out[i] = the sum over rows of partial[row * count + i]; 0 without rows.

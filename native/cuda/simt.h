@@ -18,6 +18,11 @@ namespace igcnet::simt {
 
 #if !defined(IGCNET_HOST_SIMT)
 using Stream = cudaStream_t;
+
+// Lets launches of a kernel ask for all the shared memory that a block can have on the calling thread's GPU. The limit
+// belongs to the process: set to what one launch needs, it would be too low for a larger launch of another thread, or
+// in a graph.
+void allow_all_shared_memory(const void* kernel);
 #endif
 
 // How a kernel is launched. Shared memory is always dynamic: dynamic_shared<T>().
@@ -47,10 +52,7 @@ template <class... P, class... A>
 void launch(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
   constexpr size_t kWithoutAsking = size_t{48} << 10;
   if (size.blocks == 0) return;
-  if (size.shared_bytes > kWithoutAsking) {
-    IGCNET_CUDA_CHECK(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(size.shared_bytes)));
-  }
+  if (size.shared_bytes > kWithoutAsking) allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
   kernel<<<static_cast<unsigned>(size.blocks), static_cast<unsigned>(size.threads), size.shared_bytes, stream>>>(
       static_cast<P>(arguments)...);
   IGCNET_CUDA_CHECK(cudaGetLastError());

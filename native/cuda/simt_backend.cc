@@ -27,7 +27,8 @@ SimtBackend::IgcPath SimtBackend::path_asked_for() {
 }
 
 void SimtBackend::run_igc_block(const Tuning::Key& key, const Tuning::Way& fused, const Tuning::Way& composed) {
-  igc_path_ == IgcPath::kAuto ? tuning_.run(key, fused, composed) : fused();
+  if (igc_path_ != IgcPath::kAuto) return fused();
+  if (tuning_.run(key, fused, composed)) between_.release();
 }
 
 BackendInfo SimtBackend::info() const {

@@ -41,16 +41,14 @@ class Platform {
 class Scratch {
  public:
   explicit Scratch(Platform& platform) : platform_(platform) {}
-  ~Scratch() { platform_.release(memory_); }
+  ~Scratch() { release(); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 
   float* floats(size_t count) {
     const size_t bytes = count * sizeof(float);
     if (bytes > size_) {
-      platform_.release(memory_);
-      memory_ = nullptr;
-      size_ = 0;
+      release();
       memory_ = platform_.allocate(bytes);
       size_ = bytes;
     }
@@ -59,6 +57,11 @@ class Scratch {
   Output tensor(const Shape& shape, DType dtype) {
     const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
     return {floats((bytes + sizeof(float) - 1) / sizeof(float)), dtype, shape};
+  }
+  void release() noexcept {
+    platform_.release(memory_);
+    memory_ = nullptr;
+    size_ = 0;
   }
 
  private:
@@ -72,6 +75,9 @@ class Between : public BetweenMaps {
   explicit Between(Platform& platform)
       : maps_{Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform), Scratch(platform)} {}
   Output map(size_t place, const Shape& shape, DType dtype) override { return maps_[place].tensor(shape, dtype); }
+  void release() noexcept {
+    for (Scratch& map : maps_) map.release();
+  }
 
  private:
   std::array<Scratch, kCount> maps_;

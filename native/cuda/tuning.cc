@@ -99,17 +99,18 @@ bool Tuning::second_is_faster(const Way& first, const Way& second) const {
   return times[1][kRounds / 2] < times[0][kRounds / 2];
 }
 
-void Tuning::run(const Key& key, const Way& first, const Way& second) {
-  if (file_.empty()) return first();
+bool Tuning::run(const Key& key, const Way& first, const Way& second) {
   const auto known = choices_.find(key);
+  const bool measures = known == choices_.end() && !file_.empty();
   bool takes_second = known != choices_.end() && known->second;
-  if (known == choices_.end()) {
+  if (measures) {
     if (platform_.capturing()) throw Error(ErrorCode::kUnsupported, "cuda: nothing can be measured in a graph");
     takes_second = second_is_faster(first, second);
     choices_[key] = takes_second;
     store();
   }
   takes_second ? second() : first();
+  return measures && !takes_second;
 }
 
 }  // namespace igcnet::simt

@@ -24,8 +24,9 @@ class Tuning {
   Tuning(Platform& platform, std::string file);
 
   // Runs one of the two ways, which write the same results; the first time both, several times. Throws UnsupportedError
-  // for a new key while a graph is captured, when nothing can be measured.
-  void run(const Key& key, const Way& first, const Way& second);
+  // for a new key while a graph is captured, when nothing can be measured. Gives whether the second was measured and
+  // not taken: what it alone needs can be given up.
+  bool run(const Key& key, const Way& first, const Way& second);
 
  private:
   void load();

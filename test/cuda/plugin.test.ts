@@ -35,12 +35,19 @@ function tableOf(name: string): string[] {
   return functions
 }
 
-const driver = (name: string, version: number, init: number, count: number) =>
+/** The GPUs of a driver are of `capability`: 80 is 8.0. */
+const driver = (name: string, version: number, init: number, count: number, capability = 80) =>
   library(
     name,
     `int cuInit(unsigned f) { return ${init}; }
      int cuDriverGetVersion(int* v) { *v = ${version}; return 0; }
-     int cuDeviceGetCount(int* n) { *n = ${count}; return 0; }`,
+     int cuDeviceGetCount(int* n) { *n = ${count}; return 0; }
+     int cuDeviceGet(int* gpu, int ordinal) { *gpu = ordinal; return 0; }
+     int cuDeviceGetName(char* name, int size, int gpu) { name[0] = 'A' + gpu; name[1] = 0; return 0; }
+     int cuDeviceGetAttribute(int* v, int which, int gpu) {
+       *v = which == 75 ? ${Math.floor(capability / 10)} : which == 76 ? ${capability % 10} : -1;
+       return 0;
+     }`,
   )
 const cudnn = (name: string, version: number) =>
   library(
@@ -129,6 +136,26 @@ describe.skipIf(!existsSync(plugin))('the plug-in on a machine', () => {
     await expectReason(env(100, 0), 'the NVIDIA driver sees no GPU')
     await expectReason(env(0, 0), 'the NVIDIA driver sees no GPU')
     await expectReason(env(999, 1), 'the NVIDIA driver does not start: cuInit gave error 999')
+  })
+
+  it('with a GPU that is too old, whatever else is missing', async () => {
+    const env = { ...base, IGCNET_CUDA_DRIVER: driver('old-gpus.so', 13000, 0, 2, 75) }
+    await expectReason(env, 'the GPU A has compute capability 7.5, but 8.0 or newer is needed')
+    await expectReason(env, 'the GPU B has compute capability 7.5, but 8.0 or newer is needed', 'cuda:1')
+    const auto = ['train', ...tiny, '--run-dir', join(temporaryFolder(), 'run'), '--device', 'auto']
+    const outcome = await start(auto, { env }).ended
+    const stderr = expect.stringContaining('igcnet: running on the CPU: the GPU A has compute capability 7.5, but 8.0')
+    expect(outcome).toMatchObject({ code: 0, stderr })
+  })
+
+  it('with a driver that says nothing of its GPUs', async () => {
+    const code = `
+      int cuInit(unsigned f) { return 0; }
+      int cuDriverGetVersion(int* v) { *v = 13000; return 0; }
+      int cuDeviceGetCount(int* n) { *n = 1; return 0; }`
+    const name = library('silent-driver.so', code)
+    const reason = `the NVIDIA driver ${name} does not tell its GPUs`
+    await expectReason({ ...base, IGCNET_CUDA_DRIVER: name }, reason)
   })
 
   it('without cuDNN in any place; found in the wheels of a Python and in the toolkit', async () => {
