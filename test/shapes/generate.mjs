@@ -102,6 +102,17 @@ function longRowConvolutions() {
   )
 }
 
+/** Rows of every length around the blocks of outputs that the loops make at a time, and around what they unroll. */
+function rowLengthConvolutions() {
+  const shapes = []
+  for (const width of [2, 3, 4, 6, 8, 16]) {
+    for (const W of [...range(1, 13), 17, 23, 33]) {
+      shapes.push(conv(`row-of-${W}-groups-by-${width}`, 'row lengths', { N: 1, H: 3, W, C: 4 * width, groups: 4 }))
+    }
+  }
+  return shapes
+}
+
 /** 1x1 convolutions in few groups of many channels, as the secondary convolution of an IGC block has. */
 function pointwiseConvolutions() {
   const shapes = []
@@ -338,6 +349,7 @@ write('conv2d.json', [
   ...layerConvolutions(),
   ...groupConvolutions(),
   ...longRowConvolutions(),
+  ...rowLengthConvolutions(),
 ])
 write('igc-block.json', igcBlockShapes())
 write('pool2d.json', pools())
