@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kCudnnMajor = 9;
 constexpr int kCublasMajor = 13;
-constexpr int kLeastCapability = 80;  // the oldest of CMAKE_CUDA_ARCHITECTURES
+constexpr int kLeastCapability = IGCNET_LEAST_CAPABILITY;  // the oldest of CMAKE_CUDA_ARCHITECTURES
 
 std::string cuda_version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
