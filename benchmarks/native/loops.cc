@@ -41,7 +41,6 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
   const CorrelationPlan plan = plan_correlation(Direction::kForward, sizes);
   if (!plan.takes_rows()) return state.SkipWithError("these groups take other loops on this machine");
   const int64_t slab = plan.slab_floats(), units = static_cast<int64_t>(plan.units.size());
-  const bool repeats = plan.way == Way::kRepeat;
   HostTensor x({rows + 2, units * slab}), weights({plan.weight_floats()}), y({rows * Q * K + plan.lanes});
   std::vector<const float*> pointers;
   for (int64_t r = 0; r < rows + 2; ++r) pointers.push_back(floats(x) + r * units * slab);
@@ -51,30 +50,28 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
       float* unit_weights = floats(weights) + u * plan.unit_weights();
       const int64_t kernel_row = plan.unit_weights() / 3;
       if (gradient) {
-        (repeats ? repeat_gradient_3x3
-                 : rotate_gradient_3x3)({.M = M,
-                                         .rows = rows,
-                                         .x = pointers.data(),
-                                         .offset = u * slab,
-                                         .dw = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
-                                         .count = Q,
-                                         .dy = floats(y) + unit.channel,
-                                         .dy_row = Q * K,
-                                         .dy_step = K,
-                                         .rotation = plan.inverse_rotation.data()});
+        rotate_gradient_3x3({.M = M,
+                             .rows = rows,
+                             .x = pointers.data(),
+                             .offset = u * slab,
+                             .dw = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                             .count = Q,
+                             .dy = floats(y) + unit.channel,
+                             .dy_row = Q * K,
+                             .dy_step = K,
+                             .rotation = plan.inverse_rotation.data()});
       } else {
-        (repeats ? repeat_3x3
-                 : rotate_3x3)({.M = M,
-                                .rows = rows,
-                                .x = pointers.data(),
-                                .offset = u * slab,
-                                .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
-                                .count = Q,
-                                .y = floats(y) + unit.channel,
-                                .y_row = Q * K,
-                                .y_step = K,
-                                .active = unit.active,
-                                .rotation = plan.rotation.data()});
+        rotate_3x3({.M = M,
+                    .rows = rows,
+                    .x = pointers.data(),
+                    .offset = u * slab,
+                    .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                    .count = Q,
+                    .y = floats(y) + unit.channel,
+                    .y_row = Q * K,
+                    .y_step = K,
+                    .active = unit.active,
+                    .rotation = plan.rotation.data()});
       }
     }
     benchmark::ClobberMemory();

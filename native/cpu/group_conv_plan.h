@@ -16,7 +16,7 @@ enum class Direction { kForward, kBackwardInput };
 
 // How a vector of outputs meets its inputs:
 enum class Way {
-  kRotate,  // groups of M inputs and M outputs that a vector holds: sums of whole groups are turned at the end. With
+  kRotate,  // groups of M inputs and M outputs that a vector holds several of: sums of whole groups are turned. With
             // twice as many outputs, or inputs, these have two halves of M each, and a vector for each half
   kRepeat,  // groups of as many inputs and outputs as a vector has lanes, at 3x3 and stride 1: single inputs are
             // repeated over the vector
@@ -79,7 +79,7 @@ struct CorrelationPlan {
   std::vector<int32_t> split, join;
 
   bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
-  // Whether Rotate3x3 takes it.
+  // Whether the loops of Rotate3x3 take it, which go over several rows.
   bool takes_rows() const { return way == Way::kRepeat || (way == Way::kRotate && is_3x3() && inputs == outputs); }
   // Whether input rows are cut into a slab for each unit as they are.
   bool cuts_rows() const { return way == Way::kRepeat || (way == Way::kRotate && input_halves == 1); }

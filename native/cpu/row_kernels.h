@@ -94,9 +94,11 @@ void rotate_gradient_row(const RotateGradientRow& row);
 
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
 // with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. From `offset` on a row of x has the lanes of
-// this unit, pixel behind pixel.
+// this unit, pixel behind pixel. Groups of as many channels as lanes do not turn, and lanes of their weights stand for
+// outputs:
+//   y[t * y_step + i] = sum over r, s < 3, j < lanes of w[r][(s * lanes + j) * lanes + i] * x[r][(t + s) * lanes + j]
 struct Rotate3x3 {
-  int64_t M = 1;  // below the lanes, or for repeat_3x3() as many
+  int64_t M = 1;  // at most the lanes
   int64_t rows = 0;
   const float* const* x = nullptr;  // [rows + 2]
   int64_t offset = 0;
@@ -108,12 +110,10 @@ struct Rotate3x3 {
   Prefetch* ahead = nullptr;  // a share for each block of columns
 };
 void rotate_3x3(const Rotate3x3& task);
-// Likewise for groups of as many channels as lanes, where nothing turns, and lanes of the weights stand for outputs:
-//   y[p * y_row + t * y_step + i] = sum over r, s < 3, j < lanes of w[r][(s * lanes + j) * lanes + i] *
-//     x[p + r][offset + (t + s) * lanes + j]
-void repeat_3x3(const Rotate3x3& task);
+// The most columns that a block has.
+int64_t most_outputs_3x3(int64_t M);
 
-// RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes].
+// RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes], in the order of the weights.
 struct RotateGradient3x3 {
   int64_t M = 1;
   int64_t rows = 0;
@@ -124,11 +124,9 @@ struct RotateGradient3x3 {
   const float* dy = nullptr;
   int64_t dy_row = 0, dy_step = 0;
   const int32_t* rotation = nullptr;
-  Prefetch* ahead = nullptr;  // a share for each row
+  Prefetch* ahead = nullptr;  // a share for each row, or more
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
-// In the order of the weights of repeat_3x3(), with a share of `ahead` for each kernel row or more.
-void repeat_gradient_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer
 // from `buffer` on.

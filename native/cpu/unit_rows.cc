@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/equal_blocks.h"
 #include "cpu/parallel.h"
 #include "cpu/row_kernels.h"
 
@@ -169,13 +170,13 @@ void expand_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t ou
 }  // namespace
 
 int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
-  constexpr int64_t kMostOutputs = 16;  // that a block of rotate_3x3() or repeat_3x3() has
   const int64_t units = static_cast<int64_t>(plan.units.size());
-  return plan.takes_rows() ? units * rows * ((plan.out_columns + kMostOutputs - 1) / kMostOutputs) : units * rows;
+  if (!plan.takes_rows()) return units * rows;
+  return units * rows * EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
 }
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
-  return static_cast<int64_t>(plan.units.size()) * (plan.way == Way::kRepeat ? 3 : rows);
+  return static_cast<int64_t>(plan.units.size()) * rows;
 }
 
 void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
@@ -216,7 +217,7 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
     const int64_t kernel_row = plan.direction == Direction::kForward ? i : 2 - i;
     task.w[i] = packed + kernel_row * 3 * plan.inputs * plan.lanes;
   }
-  plan.way == Way::kRepeat ? repeat_3x3(task) : rotate_3x3(task);
+  rotate_3x3(task);
 }
 
 void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
@@ -247,7 +248,7 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                          .rotation = plan.inverse_rotation.data(),
                          .ahead = &ahead};
   for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
-  plan.way == Way::kRepeat ? repeat_gradient_3x3(task) : rotate_gradient_3x3(task);
+  rotate_gradient_3x3(task);
 }
 
 }  // namespace igcnet

@@ -1,0 +1,57 @@
+// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, and repeating an input.
+// Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and igc_block.
+#if defined(IGCNET_CPU_VECTOR_TURN_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef IGCNET_CPU_VECTOR_TURN_INL_H_
+#undef IGCNET_CPU_VECTOR_TURN_INL_H_
+#else
+#define IGCNET_CPU_VECTOR_TURN_INL_H_
+#endif
+
+#include "cpu/vector_block-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace igcnet {
+namespace HWY_NAMESPACE {
+
+// Whether a turn consists of shuffles within 128 bits and changes of neighbouring 128 bits, which cost an operation
+// each.
+template <int kM>
+constexpr bool kShuffles = kM == 2 || kM == 4 || kM == 8;
+
+// Lane i of a turned vector is lane rotation[j][i] of the vector: i xor j if kShuffles.
+template <int kM>
+HWY_INLINE V turned(V v, int j, const int32_t* rotation) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kShuffles<kM>) {
+    if (j & 1) v = j & 2 ? hn::Shuffle0123(v) : hn::Shuffle2301(v);
+    if ((j & 3) == 2) v = hn::Shuffle1032(v);
+    if constexpr (kM == 8) {
+      if (j & 4) v = hn::SwapAdjacentBlocks(v);
+    }
+    return v;
+  }
+#endif
+  return hn::TableLookupLanes(v, hn::SetTableIndices(D(), rotation + j * kLanes));
+}
+
+// *p, repeated over a vector. It is loaded anew here, and once: GCC would keep some for later use and spill sums, and
+// load others for every multiply-add.
+HWY_INLINE V repeat(const float* p) {
+#if HWY_COMPILER_GCC_ACTUAL && HWY_TARGET == HWY_AVX2
+  V v;
+  asm volatile("vbroadcastss %1, %0" : "=x"(v.raw) : "m"(*p));
+  return v;
+#else
+  V v = hn::Set(D(), *p);
+#if HWY_COMPILER_GCC_ACTUAL && HWY_TARGET == HWY_AVX3
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+#endif
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace igcnet
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
