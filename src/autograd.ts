@@ -1,11 +1,11 @@
 /**
  * The tape: every recorded op is a node that knows its inputs and how to turn the gradient of its output into those of
  * its inputs; `backward` walks the nodes in reverse. Works on native handles alone; src/tensor.ts gives it tensors.
- * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd.test.ts.
+ * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd*.test.ts.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { GradientForm, GradientSum } from './deferred.ts'
-import { DisposedError, InternalError } from './errors.ts'
+import { ChangedError, DisposedError, InternalError } from './errors.ts'
 import { type NativeTensor, native } from './native.ts'
 
 /** Where a gradient goes: a leaf keeps it, a node passes it on. */
@@ -17,6 +17,9 @@ export interface Leaf {
 /** What is handed down the tape: the handle of a gradient, or a form of it that may spare a pass. */
 export type Gradient = NativeTensor | GradientForm
 
+/** What an op saved for its rule; undefined where no gradient that is asked for needs it. */
+export type SavedTensors = readonly (NativeTensor | undefined)[]
+
 /**
  * Gradients of the inputs, in order, from that of the output; `undefined` for an input whose `needs` is false.
  * The rule owns neither `dy` nor `saved`; everything that it returns is handed over. F: the form of `dy` that it takes
@@ -24,7 +27,7 @@ export type Gradient = NativeTensor | GradientForm
  */
 export type BackwardRule<F extends GradientForm = never> = (
   dy: NativeTensor | F,
-  saved: readonly NativeTensor[],
+  saved: SavedTensors,
   needs: readonly boolean[],
 ) => readonly (Gradient | undefined)[]
 
@@ -39,7 +42,9 @@ export class Node {
   readonly id = created++
   readonly op: string
   inputs: readonly (Node | Leaf | undefined)[]
-  #saved: readonly NativeTensor[] | undefined
+  #saved: SavedTensors | undefined
+  /** Of each saved tensor, how often it had been updated in place. */
+  readonly #updates: readonly (number | undefined)[]
   readonly #rule: BackwardRule<GradientForm>
   readonly #form: FormClass<GradientForm> | undefined
   #users = 0
@@ -48,13 +53,14 @@ export class Node {
   constructor(
     op: string,
     inputs: Node['inputs'],
-    saved: readonly NativeTensor[],
+    saved: SavedTensors,
     rule: BackwardRule,
     form?: FormClass<GradientForm>,
   ) {
     this.op = op
     this.inputs = inputs
     this.#saved = saved
+    this.#updates = saved.map(handle => handle && native.tensorUpdates(handle))
     this.#rule = rule as BackwardRule<GradientForm> // which `taken` gives no other form
     this.#form = form
     for (const input of inputs) if (input instanceof Node) input.retain()
@@ -96,7 +102,7 @@ export class Node {
     return gradients
   }
 
-  savedTensors(): readonly NativeTensor[] {
+  savedTensors(): SavedTensors {
     if (this.#saved === undefined) {
       throw new DisposedError(
         `backward: expected a graph that was not walked yet but the tensors saved by ${this.op} were freed by an earlier backward()`,
@@ -105,9 +111,20 @@ export class Node {
     return this.#saved
   }
 
+  /** @throws ChangedError when a saved tensor no longer has the values that the op used */
+  checkSaved(): void {
+    for (const [i, handle] of this.savedTensors().entries()) {
+      if (handle === undefined || native.tensorUpdates(handle) === this.#updates[i]) continue
+      const { shape, dtype } = native.tensorInfo(handle)
+      throw new ChangedError(
+        `backward: expected the values that ${this.op} used but received a tensor [${shape.join(', ')}] ${dtype} that was changed in place since, by assign() or an optimiser's step`,
+      )
+    }
+  }
+
   /** Frees what was saved for the backward direction and lets the inputs go. */
   release(): void {
-    for (const handle of this.#saved ?? []) native.tensorDispose(handle)
+    for (const handle of this.#saved ?? []) if (handle) native.tensorDispose(handle)
     this.#saved = undefined
     this.inputs = []
   }
@@ -134,7 +151,7 @@ export function noGrad<T>(body: () => T): T {
 function tape(root: Node): Node[] {
   const found = new Set<Node>([root])
   for (const node of found) {
-    node.savedTensors() // throws for a graph that was used up
+    node.checkSaved() // throws for a graph that was used up, too
     for (const input of node.inputs) if (input instanceof Node) found.add(input)
   }
   return [...found].sort((a, b) => b.id - a.id)

@@ -58,6 +58,13 @@ export class DisposedError extends IgcError {
   }
 }
 
+/** `backward()` needs values that were changed in place after the forward pass. */
+export class ChangedError extends IgcError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_IGC_CHANGED', message, options)
+  }
+}
+
 /** CUDA, cuDNN or cuBLAS failed: the message has the failed expression. */
 export class CudaError extends IgcError {
   constructor(message: string, options?: ErrorOptions) {

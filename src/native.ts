@@ -113,6 +113,8 @@ export interface Native {
   tensorRetain(x: Handle): Handle
   tensorDispose(x: Handle): void
   tensorInfo(x: Handle): { shape: number[]; dtype: string; device: string }
+  /** How often the values were updated in place, through any handle on that memory. */
+  tensorUpdates(x: Handle): number
 
   recordBegin(device: string): void
   recordEnd(device: string): { recording?: NativeRecording; refused?: string }

@@ -4,10 +4,11 @@
  */
 import { backward, isRecording, type Leaf, Node } from './autograd.ts'
 import { DeferredNorm } from './deferred.ts'
-import { type ArrayOf, arrays, type DType, isHalf } from './dtype.ts'
+import { type ArrayOf, type DType, isHalf } from './dtype.ts'
 import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
+import { type DTypeOf, dtypeOf, inWords, type Source, valuesOf } from './values.ts'
 
 export { type ArrayOf, type DType, type FloatDType, isHalf, type ParameterDType, type ParameterOf } from './dtype.ts'
 
@@ -129,9 +130,15 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       return
     }
     const old = this.grad?.disposed ? undefined : this.grad
-    this.grad = untracked(() => new Tensor<S, D>(old ? native.addForward(old.handle, gradient) : gradient))
-    if (!old) return
-    native.tensorDispose(gradient)
+    if (!old) {
+      this.grad = untracked(() => new Tensor<S, D>(gradient))
+      return
+    }
+    try {
+      this.grad = untracked(() => new Tensor<S, D>(native.addForward(old.handle, gradient)))
+    } finally {
+      native.tensorDispose(gradient)
+    }
     old.dispose()
   }
 
@@ -167,12 +174,14 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
    * Gradients of this tensor by every leaf that requires one, added to their `grad`. Frees what the ops saved.
    * @param gradient of this tensor, same shape; default 1, for a scalar only.
    * @throws ShapeError without a gradient when there is more than one element; DTypeError, DeviceError for a gradient
-   * of another dtype or device; DisposedError for a second walk, or when this tensor was disposed of
+   * of another dtype or device; DisposedError for a second walk, or when this tensor was disposed of; ChangedError when
+   * values that it needs were changed in place since the forward pass. Then no gradient has changed
    */
   backward(gradient?: Tensor<S, D>): void {
     if (this.edge === undefined) {
       throw new ShapeError('backward: expected a tensor that depends on one with requiresGrad but received none')
     }
+    if (gradient !== undefined) expectTensor('backward', 'gradient', gradient)
     if (gradient === undefined && this.size !== 1) {
       throw new ShapeError(
         `backward: expected a scalar, or a gradient as argument, but received a tensor ${formatShape(this.shape)}`,
@@ -230,7 +239,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       return
     }
     if (!ArrayBuffer.isView(source)) {
-      throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${String(source)}`)
+      throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${inWords(source)}`)
     }
     const { device, dtype, shape } = this
     const staged = createNative({ device, dtype, shape }, source)
@@ -260,6 +269,18 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   }
 }
 
+/** @internal @throws TypeError for an op's argument that is no tensor */
+export function expectTensor(op: string, name: string, value: unknown): asserts value is Tensor {
+  if (value instanceof Tensor) return
+  throw new TypeError(`${op}: expected a tensor for ${name} but received ${inWords(value)}`)
+}
+
+/** @internal The handle of an op's argument. @throws TypeError for what is no tensor; DisposedError */
+export function handleOf(op: string, name: string, value: Tensor): NativeTensor {
+  expectTensor(op, name, value)
+  return value.handle
+}
+
 /** The handle of a tensor whose values have a typed array. */
 function readable({ handle, dtype }: Tensor): { handle: NativeTensor; free: () => void } {
   if (!isHalf(dtype)) return { handle, free: () => {} }
@@ -286,46 +307,6 @@ export function untracked<T extends Tensor>(make: () => T): T {
   const made = make()
   made.owner?.delete(made)
   return made
-}
-
-type Source = TypedArray | readonly number[]
-type DTypeOf<A extends Source> = A extends Float64Array
-  ? 'f64'
-  : A extends Int32Array
-    ? 'i32'
-    : A extends Uint8Array
-      ? 'u8'
-      : 'f32'
-
-function dtypeOf(data: Source): DType {
-  if (data instanceof Float64Array) return 'f64'
-  if (data instanceof Int32Array) return 'i32'
-  return data instanceof Uint8Array ? 'u8' : 'f32'
-}
-
-const integerLimits: Partial<Record<DType, readonly [number, number]>> = {
-  i32: [-(2 ** 31), 2 ** 31 - 1],
-  u8: [0, 255],
-}
-
-/** The values as a typed array of the dtype, converted as `cast` does. */
-function valuesOf(data: Source, dtype: DType): TypedArray {
-  if (!Object.hasOwn(arrays, dtype)) {
-    throw new DTypeError(`tensor: expected f32, f64, i32, u8, bf16 or f16 for dtype but received ${String(dtype)}`)
-  }
-  checkNumbers(data)
-  const array = arrays[dtype]
-  if (data instanceof array) return data
-  const limits = integerLimits[dtype]
-  return array.from(limits ? Array.from(data, value => Math.min(Math.max(value, limits[0]), limits[1])) : data)
-}
-
-function checkNumbers(data: unknown): void {
-  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return
-  const wrong = Array.isArray(data) ? data.findIndex(value => typeof value !== 'number') : 0
-  if (Array.isArray(data) && wrong < 0) return
-  const received = Array.isArray(data) ? `${String(data[wrong])} at position ${wrong}` : String(data)
-  throw new TypeError(`tensor: expected a typed array or an array of numbers for data but received ${received}`)
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "binding/arguments.h"
+#include "binding/thread_limit.h"
 #include "core/host_device.h"
 #include "core/host_memory.h"
 #include "core/plugin.h"
@@ -64,6 +65,16 @@ int threads_asked_for() {
   return threads;
 }
 
+// For the device `cpu`, which takes `own` threads unless told otherwise; 0: it may take those.
+int threads_to_set(int asked, int64_t own) {
+  if (asked > 0) {
+    expect_threads("IGCNET_THREADS", asked);
+    return asked;
+  }
+  const int64_t given = own > 1 ? threads_given(own) : own;
+  return given == own ? 0 : static_cast<int>(std::max<int64_t>(given, 1));
+}
+
 }  // namespace
 
 Addon::Addon(Napi::Env env) : completions_(env), process_exit_(env, [this] { stop_streams(); }) {
@@ -102,7 +113,8 @@ const std::shared_ptr<Device>& Addon::make_device(const std::string& name) {
     throw Error(ErrorCode::kDevice,
                 "device: expected cpu, reference, cuda, cuda:N or auto but received " + shortened(name));
   }
-  const int threads = threads_asked_for();
+  const int asked = threads_asked_for();
+  const int threads = name == "cpu" ? threads_to_set(asked, backend->info().threads) : 0;
   const auto device = std::make_shared<HostDevice>(std::move(backend));
   if (threads > 0) device->submit([threads](Backend& made) { made.set_threads(threads); });
   return devices_[name] = device;

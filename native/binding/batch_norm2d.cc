@@ -75,10 +75,12 @@ Napi::Value batch_norm2d_prepare(const Napi::CallbackInfo& info) {
   }
   const Tensor norm = Arguments::parameter_beside(x, {4, C});
   if (norm.empty()) return args.handle(norm);
-  x.device().submit([p, statistics, gamma = gamma.input(), beta = beta.input(), running_mean = running_mean.output(),
-                     running_var = running_var.output(), norm = norm.output()](Backend& backend) {
-    backend.batch_norm2d_prepare(p, statistics, gamma, beta, running_mean, running_var, norm);
-  });
+  const Output mean = p.training ? running_mean.updated() : running_mean.output(),
+               var = p.training ? running_var.updated() : running_var.output();
+  x.device().submit(
+      [p, statistics, mean, var, gamma = gamma.input(), beta = beta.input(), norm = norm.output()](Backend& backend) {
+        backend.batch_norm2d_prepare(p, statistics, gamma, beta, mean, var, norm);
+      });
   return args.handle(norm);
 }
 

@@ -10,7 +10,7 @@ Napi::Value fill(const Napi::CallbackInfo& info) {
   const Arguments args(info, "fill");
   const double value = args.params(1).number("value");
   const Tensor x = args.tensor(0, "x");
-  x.device().submit([value, x = x.output()](Backend& backend) { backend.fill(value, x); });
+  x.device().submit([value, x = x.updated()](Backend& backend) { backend.fill(value, x); });
   return info.Env().Undefined();
 }
 
@@ -25,7 +25,7 @@ Napi::Value copy_into(const Napi::CallbackInfo& info) {
                                        std::string(name_of(x.dtype)));
   }
   if (x.storage == y.storage) return info.Env().Undefined();
-  x.device().submit([x = x.input(), y = y.output()](Backend& backend) { backend.copy(x, y); });
+  x.device().submit([x = x.input(), y = y.updated()](Backend& backend) { backend.copy(x, y); });
   return info.Env().Undefined();
 }
 

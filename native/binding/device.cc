@@ -1,11 +1,7 @@
 // What concerns a device as a whole. Checked in test/binding/device.test.ts.
-#include <future>
-#include <system_error>
-#include <thread>
-#include <vector>
-
 #include "binding/addon.h"
 #include "binding/arguments.h"
+#include "binding/thread_limit.h"
 
 namespace igcnet::binding {
 namespace {
@@ -42,22 +38,6 @@ Napi::Value device_memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// libgomp ends the process when the system refuses a thread: as many are made here first, and ended again.
-void expect_threads(int64_t count) {
-  std::promise<void> gate;
-  const std::shared_future<void> opened = gate.get_future().share();
-  std::vector<std::thread> made;
-  try {
-    while (static_cast<int64_t>(made.size()) < count) made.emplace_back([opened] { opened.wait(); });
-  } catch (const std::system_error&) {  // made.size() says how many there are
-  }
-  gate.set_value();
-  for (std::thread& thread : made) thread.join();
-  if (static_cast<int64_t>(made.size()) == count) return;
-  throw Error(ErrorCode::kRange, "setThreads: expected at most " + std::to_string(made.size()) +
-                                     " threads, as many as the system gives, but received " + std::to_string(count));
-}
-
 // deviceSetThreads(device, { threads }): for the ops enqueued from now on.
 Napi::Value device_set_threads(const Napi::CallbackInfo& info) {
   const Arguments args(info, "setThreads");
@@ -67,7 +47,7 @@ Napi::Value device_set_threads(const Napi::CallbackInfo& info) {
     throw Error(ErrorCode::kRange, "setThreads: expected 1 to " + std::to_string(kMaxThreads) +
                                        " threads but received " + std::to_string(threads));
   }
-  expect_threads(threads);
+  expect_threads(args.op(), threads);
   device->submit([threads](Backend& backend) { backend.set_threads(static_cast<int>(threads)); });
   return info.Env().Undefined();
 }

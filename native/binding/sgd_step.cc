@@ -37,7 +37,7 @@ Napi::Value sgd_step(const Napi::CallbackInfo& info) {
     args.separate({"v", &v}, {{"scale", &*scale}, {"found", &found}});
     scaling = {scale->input(), found.input()};
   }
-  w.device().submit([p, scaling, g = g.input(), w = w.output(), v = v.output()](Backend& backend) {
+  w.device().submit([p, scaling, g = g.input(), w = w.updated(), v = v.updated()](Backend& backend) {
     backend.sgd_step(p, g, w, v, scaling ? &*scaling : nullptr);
   });
   return info.Env().Undefined();
@@ -51,7 +51,7 @@ Napi::Value note_non_finite(const Napi::CallbackInfo& info) {
   check_scalar(args, "found", found, x);
   args.separate({"found", &found}, {{"x", &x}});
   if (x.empty()) return info.Env().Undefined();
-  x.device().submit([x = x.input(), found = found.output()](Backend& backend) { backend.note_non_finite(x, found); });
+  x.device().submit([x = x.input(), found = found.updated()](Backend& backend) { backend.note_non_finite(x, found); });
   return info.Env().Undefined();
 }
 

@@ -160,6 +160,12 @@ Napi::Value tensor_dispose(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// tensorUpdates(x): how often the values were updated in place, through any handle on that memory.
+Napi::Value tensor_updates(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "tensor");
+  return Napi::Number::New(info.Env(), static_cast<double>(args.tensor(0, "x").storage->updates()));
+}
+
 // tensorInfo(x): { shape, dtype, device }.
 Napi::Value tensor_info(const Napi::CallbackInfo& info) {
   const Arguments args(info, "tensor");
@@ -183,6 +189,7 @@ void define_tensor(Napi::Object& exports) {
   define<tensor_retain>(exports, "tensorRetain");
   define<tensor_dispose>(exports, "tensorDispose");
   define<tensor_info>(exports, "tensorInfo");
+  define<tensor_updates>(exports, "tensorUpdates");
 }
 
 }  // namespace igcnet::binding

@@ -24,7 +24,7 @@ __global__ void check_labels_kernel(int64_t N, int64_t classes, const int32_t* l
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
   first[thread] = N;
   for (int64_t n = thread; n < N && first[thread] == N; n += threads) {
-    if (labels[n] < 0 || labels[n] >= classes) first[thread] = n;
+    if (!is_class(labels[n], classes)) first[thread] = n;
   }
   __syncthreads();
   if (thread != 0) return;
@@ -48,7 +48,7 @@ __global__ void cross_entropy_forward_kernel(int64_t N, Target target, const flo
     if (share != 0.0F) loss -= share * (row[k] - e.largest - log_sum);
   }
   loss = warp_sum(loss);
-  if (lane == 0) losses[n] = loss;
+  if (lane == 0) losses[n] = is_class(labels[n], K) ? loss : NAN;
 }
 
 // One block: the mean of the losses, added thread by thread in double.
@@ -68,7 +68,7 @@ __global__ void cross_entropy_backward_kernel(int64_t N, Target target, const fl
                                               const int32_t* labels, float* dlogits) {
   const int64_t n = row_of_warp();
   if (n >= N) return;
-  const float scale = *dloss / static_cast<float>(N);
+  const float scale = is_class(labels[n], target.K) ? *dloss / static_cast<float>(N) : 0.0F;
   for (int k = lane_of_warp(); k < target.K; k += kWarp) {
     dlogits[n * target.K + k] = scale * (probabilities[n * target.K + k] - target.of(labels[n], k));
   }
@@ -89,20 +89,20 @@ void SimtBackend::check_labels(const Input& labels, int64_t classes) {
 void SimtBackend::cross_entropy_forward(const CrossEntropyParams& p, const Input& logits, const Input& labels,
                                         const Output& loss, const Output& probabilities) {
   const int64_t N = logits.shape[0], K = logits.shape[1];
-  check_labels(labels, K);
   float* losses = partial_.floats(static_cast<size_t>(N));
   launch(by_row(N), stream(), cross_entropy_forward_kernel, N, target_of(p, K), logits.as<float>(),
          labels.as<int32_t>(), losses, probabilities.as<float>());
   launch(cooperative(1, kThreads, sizeof(double) * kThreads), stream(), cross_entropy_mean_kernel, N, losses,
          loss.as<float>());
+  check_labels(labels, K);
 }
 
 void SimtBackend::cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss,
                                                const Input& probabilities, const Input& labels, const Output& dlogits) {
   const int64_t N = probabilities.shape[0], K = probabilities.shape[1];
-  check_labels(labels, K);
   launch(by_row(N), stream(), cross_entropy_backward_kernel, N, target_of(p, K), dloss.as<float>(),
          probabilities.as<float>(), labels.as<int32_t>(), dlogits.as<float>());
+  check_labels(labels, K);
 }
 
 }  // namespace igcnet::simt

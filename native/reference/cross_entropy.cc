@@ -6,24 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
+#include <limits>
 
 #include "core/dispatch.h"
-#include "core/error.h"
 #include "reference/array.h"
 #include "reference/reference_backend.h"
 
 namespace igcnet {
 namespace {
-
-void check_labels(const Input& labels, int64_t K) {
-  for (int64_t n = 0; n < labels.elements(); ++n) {
-    const int64_t label = labels.as<int32_t>()[n];
-    if (label >= 0 && label < K) continue;
-    throw Error(ErrorCode::kData, "crossEntropy: expected labels from 0 to " + std::to_string(K - 1) +
-                                      " but received " + std::to_string(label) + " at index " + std::to_string(n));
-  }
-}
 
 // The smoothed target of class k for an example with this label.
 template <class T>
@@ -37,12 +27,15 @@ T target_of(const CrossEntropyParams& p, int32_t label, int64_t k, int64_t K) {
 void ReferenceBackend::cross_entropy_forward(const CrossEntropyParams& p, const Input& logits, const Input& labels,
                                              const Output& loss, const Output& probabilities) {
   const int64_t N = logits.shape[0], K = logits.shape[1];
-  check_labels(labels, K);
   softmax_forward(logits, probabilities);
   dispatch_floating(logits.dtype, [&]<class T>() {
     const auto input = array2<T>(logits);
     T total = 0;
     for (int64_t n = 0; n < N; ++n) {
+      if (!is_class(labels.as<int32_t>()[n], K)) {
+        total = std::numeric_limits<T>::quiet_NaN();
+        continue;
+      }
       T largest = input(n, 0), sum = 0;
       for (int64_t k = 1; k < K; ++k) largest = std::max(largest, input(n, k));
       for (int64_t k = 0; k < K; ++k) sum += std::exp(input(n, k) - largest);
@@ -54,23 +47,25 @@ void ReferenceBackend::cross_entropy_forward(const CrossEntropyParams& p, const 
     }
     *loss.as<T>() = total / static_cast<T>(N);
   });
+  check_labels(labels, K);
 }
 
 void ReferenceBackend::cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss,
                                                     const Input& probabilities, const Input& labels,
                                                     const Output& dlogits) {
   const int64_t N = probabilities.shape[0], K = probabilities.shape[1];
-  check_labels(labels, K);
   dispatch_floating(probabilities.dtype, [&]<class T>() {
     const auto probability = array2<T>(probabilities);
     const auto gradient = array2<T>(dlogits);
     for (int64_t n = 0; n < N; ++n) {  // never entered when N is 0
-      const T scale = *dloss.as<T>() / static_cast<T>(N);
+      const bool learns = is_class(labels.as<int32_t>()[n], K);
+      const T scale = learns ? *dloss.as<T>() / static_cast<T>(N) : T{0};
       for (int64_t k = 0; k < K; ++k) {
         gradient(n, k) = scale * (probability(n, k) - target_of<T>(p, labels.as<int32_t>()[n], k, K));
       }
     }
   });
+  check_labels(labels, K);
 }
 
 }  // namespace igcnet

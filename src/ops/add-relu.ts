@@ -1,9 +1,9 @@
 /** addRelu: y = max(a + b, 0). Checked in test/kernels/elementwise.test.ts and test/gradcheck. */
 import { GradientSum, SummedGradient } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
-import type { FloatDType, Shape, Tensor } from '../tensor.ts'
+import { expectTensor, type FloatDType, type Shape, type Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatTensor } from './fits.ts'
-import { at, record } from './record.ts'
+import { at, record, type SavedTensors } from './record.ts'
 
 /**
  * relu(add(a, b)) in one pass: the end of a residual unit. Same shape, dtype and device.
@@ -13,6 +13,8 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
   a: Tensor<S, D>,
   b: B & FitsTensor<S, D, B>,
 ): Tensor<S, D> {
+  expectTensor('addRelu', 'a', a)
+  expectTensor('addRelu', 'b', b)
   const [left, right] = [a.deferred, b.deferred] // norms that a and b wait for are applied on the way
   const y = native.addReluForward(
     left?.source ?? a.handle,
@@ -25,7 +27,7 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
   const side = [a, b].findIndex(({ deferred, edge }) => edge !== undefined && deferred?.norm.relu === false)
   const normed = [left, right][side]
   const shared = normed === undefined ? [y] : [y, normed.source, normed.norm.rows]
-  const rule = (dy: NativeTensor | GradientSum, saved: readonly NativeTensor[], needs: readonly boolean[]) => {
+  const rule = (dy: NativeTensor | GradientSum, saved: SavedTensors, needs: readonly boolean[]) => {
     const [first, more] = dy instanceof GradientSum ? [dy.a, dy.b] : [dy, undefined]
     const { dv, gamma, beta } = native.addReluBackward(first, at(saved, 0), more, saved[1], saved[2])
     const gradients = needs.map((needed, i) => {

@@ -1,9 +1,9 @@
 /** batchNorm2d: batch normalisation. Checked in test/kernels/batch-norm2d.test.ts, test/gradcheck, test/golden. */
 import { DeferredNorm, NormGradient, SummedGradient } from '../deferred.ts'
 import { type BatchNorm2dParams, type NativeTensor, native } from '../native.ts'
-import type { FloatDType, ParameterOf, Shape, Tensor } from '../tensor.ts'
+import { type FloatDType, handleOf, type ParameterOf, type Shape, type Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatMatrix, FloatTensor, FloatVector } from './fits.ts'
-import { at, record } from './record.ts'
+import { at, record, type SavedTensors } from './record.ts'
 
 export interface BatchNorm2dOptions {
   /** Normalise with the statistics of the batch and update the running ones. */
@@ -77,9 +77,11 @@ export function prepareNorm(
   runningVar: FloatVector,
   options: BatchNorm2dOptions & { statistics?: FloatMatrix | undefined },
 ): NativeTensor {
+  const op = 'batchNorm2d'
   const { training, momentum = 0.9, epsilon = 2e-5, statistics } = options
   const p: BatchNorm2dParams = { training, momentum, epsilon }
-  const [xh, g, b, mean, variance] = [x.handle, gamma.handle, beta.handle, runningMean.handle, runningVar.handle]
+  const [xh, g, b] = [handleOf(op, 'x', x), handleOf(op, 'gamma', gamma), handleOf(op, 'beta', beta)]
+  const [mean, variance] = [handleOf(op, 'runningMean', runningMean), handleOf(op, 'runningVar', runningVar)]
   if (!training || statistics) return native.batchNorm2dPrepare(xh, g, b, mean, variance, p, statistics?.handle)
   const made = native.batchNorm2dStatistics(xh)
   try {
@@ -99,7 +101,7 @@ function recordNorm<S extends Shape, D extends FloatDType>(
   { training, relu }: { training: boolean; relu: boolean },
 ): Tensor<S, D> {
   const share = (handle: NativeTensor) => native.tensorRetain(handle)
-  const rule = (dy: NativeTensor | SummedGradient, saved: readonly NativeTensor[], needs: readonly boolean[]) => {
+  const rule = (dy: NativeTensor | SummedGradient, saved: SavedTensors, needs: readonly boolean[]) => {
     const [x, rows] = [at(saved, 0), at(saved, 1)]
     const summed = dy instanceof SummedGradient ? dy : undefined
     const plain = summed === undefined ? (dy as NativeTensor) : summed.dy

@@ -1,7 +1,7 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
 import { isRecording } from '../autograd.ts'
 import { type Conv2dParams, native } from '../native.ts'
-import { type FloatDType, type ParameterOf, Tensor } from '../tensor.ts'
+import { type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
 import { prepareNorm } from './batch-norm2d.ts'
 import type { Fits, FitsGroups, FloatVector, Images } from './fits.ts'
 import { at, record } from './record.ts'
@@ -35,10 +35,11 @@ export function conv2d<
 ): Images<N, number, number, W['shape'][0], D> {
   const { stride = 1, padding = 0, groups = 1 } = options as Conv2dOptions
   const p: Conv2dParams = { stride, padding, groups }
-  const y = native.conv2dForward(x.handle, w.handle, p)
+  const [xh, wh] = [handleOf('conv2d', 'x', x), handleOf('conv2d', 'w', w)]
+  const y = native.conv2dForward(xh, wh, p)
   const [xShape, wShape] = [x.shape, w.shape]
   // Literals, not { ...p }: a spread makes V8 leave a hidden class behind, megabytes of them in a long training loop.
-  return record('conv2d', [x, w], y, { shared: [x.handle, w.handle] }, (dy, saved, needs) => [
+  return record('conv2d', [x, w], y, { shared: [w.edge && xh, x.edge && wh] }, (dy, saved, needs) => [
     needs[0] ? native.conv2dBackwardInput(dy, at(saved, 1), { stride, padding, groups, shape: xShape }) : undefined,
     needs[1] ? native.conv2dBackwardWeight(dy, at(saved, 0), { stride, padding, groups, shape: wShape }) : undefined,
   ])

@@ -1,6 +1,6 @@
 /** crossEntropy: the loss. Checked in test/kernels/cross-entropy.test.ts, test/gradcheck, test/golden. */
 import { native } from '../native.ts'
-import type { FloatDType, ParameterOf, Tensor } from '../tensor.ts'
+import { type FloatDType, handleOf, type ParameterOf, type Tensor } from '../tensor.ts'
 import type { Fits } from './fits.ts'
 import { at, record } from './record.ts'
 import { widened } from './widened.ts'
@@ -15,7 +15,8 @@ export interface CrossEntropyOptions {
  * @param logits [N, K]; the loss of bf16 and f16 is f32
  * @param labels [N], i32, 0 to K - 1
  * @returns a scalar, shape []
- * @throws ShapeError, DTypeError, RangeError; a label out of range is a DataError when the result is read
+ * @throws ShapeError, DTypeError, RangeError; a label out of range is a DataError when the
+ * result, or any other on the device, is next read: the loss is NaN then, and that example has no gradient
  */
 export function crossEntropy<N extends number, B extends number, D extends FloatDType>(
   logits: Tensor<readonly [N, number], D>,
@@ -23,8 +24,8 @@ export function crossEntropy<N extends number, B extends number, D extends Float
   options: CrossEntropyOptions = {},
 ): Tensor<readonly [], ParameterOf<D>> {
   const p = { labelSmoothing: options.labelSmoothing ?? 0 }
-  const labelHandle = labels.handle
-  const input = widened(logits)
+  const labelHandle = handleOf('crossEntropy', 'labels', labels)
+  const input = widened('crossEntropy', 'logits', logits)
   const { loss, probabilities } = native.crossEntropyForward(input.handle, labelHandle, p)
   const saved = { shared: [labelHandle], owned: [probabilities] }
   return record('crossEntropy', [input], loss, saved, (dy, s) => [

@@ -1,6 +1,6 @@
 /** dropout: elements set to zero at random. Checked in test/kernels/dropout.test.ts and test/gradcheck. */
 import { native } from '../native.ts'
-import type { FloatDType, Shape, Tensor } from '../tensor.ts'
+import { type FloatDType, handleOf, type Shape, type Tensor } from '../tensor.ts'
 import { record } from './record.ts'
 
 export interface DropoutOptions {
@@ -15,10 +15,12 @@ export interface DropoutOptions {
 /**
  * Sets elements to zero with probability `rate` and multiplies the others by 1 / (1 - rate). Seed and offset alone decide
  * which: the same ones on every device, in every run, and in the backward direction, which needs nothing saved.
- * @throws RangeError
+ * @throws RangeError, DTypeError
  */
 export function dropout<S extends Shape, D extends FloatDType>(x: Tensor<S, D>, options: DropoutOptions): Tensor<S, D> {
   const { rate, seed = 0, offset = 0 } = options
   const p = { rate, seed, offset }
-  return record('dropout', [x], native.dropoutForward(x.handle, p), {}, dy => [native.dropoutBackwardInput(dy, p)])
+  return record('dropout', [x], native.dropoutForward(handleOf('dropout', 'x', x), p), {}, dy => [
+    native.dropoutBackwardInput(dy, p),
+  ])
 }

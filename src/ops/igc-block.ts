@@ -6,9 +6,9 @@
 import { isRecording } from '../autograd.ts'
 import { NormGradient, SummedGradient } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
-import { type FloatDType, type ParameterOf, Tensor } from '../tensor.ts'
+import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
 import type { Fits, FitsGroups, FitsTensor, FloatMatrix, Images } from './fits.ts'
-import { at, record } from './record.ts'
+import { at, record, type SavedTensors } from './record.ts'
 
 export interface IgcBlockOptions<L extends number = number, M extends number = number> {
   /** L: groups of the primary convolution; divides C and K. */
@@ -68,17 +68,22 @@ export function igcBlockWithStatistics(
 /** A norm that x waits for is applied by the op, and one that the gradient waits for is carried out by its rule. */
 function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlockOptions, needsStatistics: boolean) {
   const { primaryPartitions, secondaryPartitions, stride = 1, padding = 0 } = options
+  expectTensor('igcBlock', 'x', x)
   const { deferred } = x
   const source = deferred?.source ?? x.handle
   const xRelu = deferred?.norm.relu ?? false
-  const [wp, ws, xNorm] = [primary.handle, secondary.handle, deferred?.norm.rows]
+  const [wp, ws, xNorm] = [
+    handleOf('igcBlock', 'primaryWeight', primary),
+    handleOf('igcBlock', 'secondaryWeight', secondary),
+    deferred?.norm.rows,
+  ]
   const needsZ = isRecording() && secondary.edge !== undefined
   const forward = { primaryPartitions, secondaryPartitions, stride, padding, xRelu, needsStatistics, needsZ }
   const { y, statistics, z } = native.igcBlockForward(source, wp, ws, forward, xNorm)
   const shared = xNorm === undefined ? [source, wp, ws] : [source, wp, ws, xNorm]
   const rule = (
     dy: NativeTensor | NormGradient,
-    saved: readonly NativeTensor[],
+    saved: SavedTensors,
     [needsInput = false, needsPrimary = false, needsSecondary = false]: readonly boolean[],
   ) => {
     const behind = dy instanceof NormGradient ? dy : undefined

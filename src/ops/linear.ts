@@ -1,6 +1,6 @@
 /** linear: y = x w^T + b. Checked in test/kernels/linear.test.ts, test/gradcheck, test/golden. */
 import { native } from '../native.ts'
-import type { FloatDType, ParameterOf, Tensor } from '../tensor.ts'
+import { type FloatDType, handleOf, type ParameterOf, type Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatMatrix, FloatVector } from './fits.ts'
 import { at, record } from './record.ts'
 import { widened } from './widened.ts'
@@ -24,11 +24,11 @@ export function linear<
   w: W & FitsTensor<readonly [number, C], ParameterOf<D>, W>,
   b?: B & FitsTensor<readonly [W['shape'][0]], ParameterOf<D>, B>,
 ): Tensor<readonly [N, W['shape'][0]], ParameterOf<D>> {
-  const input = widened(x)
-  const [xh, wh] = [input.handle, w.handle]
+  const input = widened('linear', 'x', x)
+  const [xh, wh] = [input.handle, handleOf('linear', 'w', w)]
   const y = native.linearForward(xh, wh, b?.handle)
   const inputs = b === undefined ? [input, w] : [input, w, b]
-  return record('linear', inputs, y, { shared: [xh, wh] }, (dy, saved, needs) => {
+  return record('linear', inputs, y, { shared: [w.edge && xh, x.edge && wh] }, (dy, saved, needs) => {
     const dx = needs[0] ? native.linearBackwardInput(dy, at(saved, 1)) : undefined
     const dw = needs[1] ? native.linearBackwardWeight(dy, at(saved, 0)) : undefined
     return b === undefined ? [dx, dw] : [dx, dw, needs[2] ? native.linearBackwardBias(dy) : undefined]

@@ -1,15 +1,15 @@
 /** Turns what a native function returned into a tensor, and puts the op on the tape when a gradient may be asked for. */
-import { type BackwardRule, type FormClass, isRecording, Node } from '../autograd.ts'
+import { type BackwardRule, type FormClass, isRecording, Node, type SavedTensors } from '../autograd.ts'
 import type { DeferredNorm, GradientForm } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { type DType, type Shape, Tensor } from '../tensor.ts'
 
-export type { BackwardRule } from '../autograd.ts'
+export type { BackwardRule, SavedTensors } from '../autograd.ts'
 
 /** What an op needs again in its backward direction. */
 export interface Saved {
-  /** Handles that tensors own: the tape takes a share of their memory. */
-  shared?: readonly NativeTensor[]
+  /** Handles that tensors own: the tape takes a share of their memory. Undefined: no gradient that is asked for needs it. */
+  shared?: readonly (NativeTensor | undefined)[]
   /** Handles made by the op itself: the tape takes them over, or they are freed at once. */
   owned?: readonly NativeTensor[]
 }
@@ -35,11 +35,11 @@ export function record<S extends Shape, D extends DType, F extends GradientForm 
     for (const handle of owned) native.tensorDispose(handle)
     return new Tensor<S, D>(output)
   }
-  const kept = [...shared.map(handle => native.tensorRetain(handle)), ...owned]
+  const kept = [...shared.map(handle => handle && native.tensorRetain(handle)), ...owned]
   return new Tensor<S, D>(output, new Node(op, edges, kept, rule, form))
 }
 
 /** The saved handle number `index`; the rule that asks knows what it saved. */
-export function at(saved: readonly NativeTensor[], index: number): NativeTensor {
+export function at(saved: SavedTensors, index: number): NativeTensor {
   return saved[index] as NativeTensor
 }

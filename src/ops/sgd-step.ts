@@ -1,6 +1,6 @@
 /** sgdStep: one step of stochastic gradient descent, in place. Checked in test/kernels/sgd-step.test.ts, test/golden. */
 import { native, type SgdParams } from '../native.ts'
-import type { Tensor } from '../tensor.ts'
+import { handleOf, type Tensor } from '../tensor.ts'
 
 /** Gradients of a loss that was multiplied: scalars in f32 on the device of the parameters. */
 export interface GradientScale {
@@ -16,7 +16,14 @@ export interface GradientScale {
  * @throws ShapeError, DTypeError, DeviceError, RangeError
  */
 export function sgdStep(g: Tensor, w: Tensor, v: Tensor, params: SgdParams, scaling?: GradientScale): void {
-  native.sgdStep(g.handle, w.handle, v.handle, params, scaling?.scale.handle, scaling?.found.handle)
+  native.sgdStep(
+    handleOf('sgdStep', 'g', g),
+    handleOf('sgdStep', 'w', w),
+    handleOf('sgdStep', 'v', v),
+    params,
+    scaling?.scale.handle,
+    scaling?.found.handle,
+  )
 }
 
 /** Sets `found` (a scalar, f32) to 1 when x has an infinity or NaN; else leaves it. @throws DTypeError, DeviceError */

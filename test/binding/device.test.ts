@@ -1,5 +1,5 @@
 /** What concerns a device as a whole: its name, waiting, threads. Memory: memory.test.ts. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { DeviceError } from '../../src/errors.ts'
 import { device, full } from '../../src/index.ts'
@@ -60,6 +60,37 @@ describe('a device', () => {
     )
     expect(result.slice(1)).toEqual(['fine', 1e6])
   })
+
+  // Two processes fewer than a team of eight needs: Node's own, and one for the stream.
+  it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'lives on where the system gives few threads',
+    () => {
+      const script = `
+      const native = require(${JSON.stringify(addonPath)})
+      const p = { device: 'cpu', dtype: 'f32', shape: [1 << 22], seed: 1, offset: 0, a: 0, b: 1 }
+      try {
+        console.log(native.tensorReadSync(native.reluForward(native.randomNormal(p))).length)
+      } catch (error) {
+        console.log(error.name + ': ' + error.message)
+      }`
+      const run = (env: Record<string, string>, limit: number) => {
+        const options = ['--reuid=65534', '--regid=65534', '--clear-groups', 'prlimit', `--nproc=${limit}`]
+        const child = spawnSync('setpriv', [...options, process.execPath, '--v8-pool-size=1', '-e', script], {
+          encoding: 'utf8',
+          env: { PATH: process.env.PATH, ...env },
+        })
+        return child.stdout.trim() || `${child.stderr} ${child.status}`
+      }
+      const limits = [9, 10, 11, 12, 13]
+      for (const limit of limits) {
+        // OMP_NUM_THREADS stands for a machine with as many cores.
+        expect(run({ OMP_NUM_THREADS: '64' }, limit)).toBe(String(1 << 22))
+        expect(run({ IGCNET_THREADS: '64' }, limit)).toMatch(
+          /^RangeError: IGCNET_THREADS: expected at most \d+ threads, as/,
+        )
+      }
+    },
+  )
 
   it('says what it computes with', () => {
     expect(device.info('reference')).toEqual({ simd: 'none', f32Lanes: 1, threads: 1, onednn: null, hardware: null })

@@ -128,6 +128,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   tensorRetain: ['tensor', any],
   tensorDispose: ['dispose', any],
   tensorInfo: ['tensor', any],
+  tensorUpdates: ['tensor', any],
 
   recordBegin: ['record', (_, { device }) => [device]],
   recordEnd: [

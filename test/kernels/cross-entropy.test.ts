@@ -3,6 +3,7 @@
  * logits do not overflow. The definition is held by test/golden (PyTorch).
  */
 import { describe, expect, it } from 'vitest'
+import { DataError } from '../../src/errors.ts'
 import { native } from '../../src/native.ts'
 import { DEVICE, expectClose, labels, normals, runKernel } from '../support/kernel-compare.ts'
 
@@ -27,6 +28,25 @@ describe.each([0, 0.1, 1])('crossEntropy, label smoothing %f', labelSmoothing =>
       })
     }
   })
+})
+
+it.each(['reference', DEVICE])('crossEntropy on %s of a label that is no class: NaN, and no gradient', device => {
+  const put = <A extends Float32Array | Int32Array>(data: A, shape: number[]) =>
+    native.tensorCreate({ device, dtype: data instanceof Int32Array ? 'i32' : 'f32', shape }, data)
+  const logits = put(Float32Array.of(1, 2, 3, 4, 5, 7, 1, 1, 1), [3, 3])
+  for (const label of [3, -1, 2 ** 31 - 1]) {
+    const message = `crossEntropy: expected labels from 0 to 2 but received ${label} at index 1`
+    const target = put(Int32Array.of(0, label, 2), [3])
+    const { loss, probabilities } = native.crossEntropyForward(logits, target, { labelSmoothing: 0.1 })
+    expect(() => native.tensorReadSync(loss)).toThrow(new DataError(message))
+    expect([...native.tensorReadSync(loss)]).toEqual([Number.NaN])
+    const one = put(Float32Array.of(1), [])
+    const dlogits = native.crossEntropyBackwardInput(one, probabilities, target, { labelSmoothing: 0.1 })
+    expect(() => native.tensorReadSync(dlogits)).toThrow(new DataError(message))
+    const gradient = [...native.tensorReadSync(dlogits)]
+    expect(gradient.map(value => value !== 0)).toEqual([true, true, true, false, false, false, true, true, true])
+    expect(gradient.every(Number.isFinite)).toBe(true)
+  }
 })
 
 it.each(['reference', DEVICE])('crossEntropy on %s of huge logits', device => {

@@ -1,4 +1,4 @@
-/** The tape: what accumulates, what is freed and when, and the literal text of every error. Rules: test/gradcheck. */
+/** The tape: what accumulates, what is freed and when. Errors: autograd-errors.test.ts; rules: test/gradcheck. */
 import { describe, expect, it } from 'vitest'
 import {
   add,
@@ -227,83 +227,6 @@ describe('what is not recorded', () => {
     const x = leaf(1)
     add(relu(x), relu(x).detach()).backward()
     expect(gradient(x)).toEqual([1])
-  })
-})
-
-describe('errors of backward', () => {
-  it('for a tensor without a tape', () => {
-    const message = 'backward: expected a tensor that depends on one with requiresGrad but received none'
-    expect(() => zeros([]).backward()).toThrow(message)
-    expect(() => relu(leaf(1)).detach().backward()).toThrow(message)
-  })
-
-  it('for more than one element', () => {
-    expect(() => relu(ones([2, 3], { requiresGrad: true })).backward()).toThrow(
-      'backward: expected a scalar, or a gradient as argument, but received a tensor [2, 3]',
-    )
-  })
-
-  it('for a gradient that does not fit; the tape stays whole', () => {
-    const x = leaf(1, 2)
-    const y = relu(x)
-    expect(() => y.backward(ones([3]) as never)).toThrow('backward: expected a gradient [2] but received [3]')
-    expect(() => y.backward(ones([2], { dtype: 'f64' }) as never)).toThrow(
-      expect.objectContaining({ name: 'DTypeError', message: 'backward: expected a gradient of f32 but received f64' }),
-    )
-    expect(() => y.backward(ones([2], { device: 'reference' }))).toThrow(
-      expect.objectContaining({
-        name: 'DeviceError',
-        message: 'backward: expected a gradient on cpu but received one on reference',
-      }),
-    )
-    y.backward(ones([2]))
-    expect(gradient(x)).toEqual([1, 1])
-  })
-
-  it('for a second walk, with nothing changed', () => {
-    const x = leaf(1)
-    const y = relu(softmax(x))
-    y.backward()
-    const [before, bytes] = [gradient(x), bytesInUse()]
-    const message =
-      'backward: expected a graph that was not walked yet but the tensors saved by relu were freed by an earlier backward()'
-    expect(() => y.backward()).toThrow(expect.objectContaining({ name: 'DisposedError', message }))
-    expect([gradient(x), bytesInUse()]).toEqual([before, bytes])
-  })
-
-  it('for a tape of which a part was walked', () => {
-    const x = leaf(1)
-    const shared = relu(x)
-    softmax(shared).backward()
-    expect(() => reorder(shared, { factor: 1 }).backward()).toThrow(
-      'backward: expected a graph that was not walked yet but the tensors saved by relu were freed',
-    )
-  })
-
-  it('for a disposed result, and for a disposed gradient', () => {
-    const x = leaf(1)
-    const y = relu(x)
-    y.dispose()
-    expect(() => y.backward()).toThrow('tensor: expected a live tensor but received one [1] that was disposed of')
-    const dy = ones([1])
-    dy.dispose()
-    expect(() => relu(x).backward(dy)).toThrow('tensor: expected a live tensor but received one [1] that was')
-  })
-
-  it('for a rule that brings too few gradients, or one that nobody asked for', () => {
-    const x = leaf(1)
-    const broken = (gradients: (dy: never) => readonly (never | undefined)[], inputs: Tensor[]) =>
-      record('broken', inputs, native.reluForward(x.handle), {}, dy => gradients(dy as never))
-    expect(() => broken(() => [], [x]).backward()).toThrow('broken: expected gradients for inputs true but received ')
-    expect(() => broken(() => [undefined], [x]).backward()).toThrow(
-      expect.objectContaining({
-        name: 'InternalError',
-        message: 'broken: expected gradients for inputs true but received false',
-      }),
-    )
-    expect(() => broken(dy => [dy, dy], [x, zeros([1])]).backward()).toThrow(
-      'broken: expected gradients for inputs true,false but received true,true',
-    )
   })
 })
 

@@ -6,6 +6,7 @@ const names = (module: object) => Object.keys(module).sort()
 
 it('exports these names', () => {
   expect(names(igcnet)).toEqual([
+    'ChangedError',
     'CudaError',
     'DTypeError',
     'DataError',
@@ -180,6 +181,7 @@ it('has error classes with stable codes', () => {
     UnsupportedError: 'ERR_IGC_UNSUPPORTED',
     OutOfMemoryError: 'ERR_IGC_OUT_OF_MEMORY',
     DisposedError: 'ERR_IGC_DISPOSED',
+    ChangedError: 'ERR_IGC_CHANGED',
     CudaError: 'ERR_IGC_CUDA',
     DataError: 'ERR_IGC_DATA',
     InstallError: 'ERR_IGC_INSTALL',

@@ -124,16 +124,36 @@ describe('creation', () => {
   })
 
   it.each<[unknown, string]>([
-    ['ab', 'ab'],
+    ['ab', 'a string'],
     [7, '7'],
     [null, 'null'],
     [[1, undefined], 'undefined at position 1'],
-    [[1, 2, '3'], '3 at position 2'],
-    [[[1, 2]], '1,2 at position 0'],
-    [new DataView(new ArrayBuffer(8)), '[object DataView]'],
-  ])('refuses the values %s', (data, received) => {
+    [[1, 2, '3'], 'a string at position 2'],
+    [[[1, 2]], 'an array at position 0'],
+    [new DataView(new ArrayBuffer(8)), 'an object'],
+    [new BigInt64Array(2), 'an object'],
+    [Object.create(null), 'an object'],
+  ])('refuses the values number %#', (data, received) => {
     const message = `tensor: expected a typed array or an array of numbers for data but received ${received}`
     expect(() => tensor(data as number[])).toThrow(new TypeError(message))
+  })
+
+  it('refuses typed arrays whose memory was transferred or cut off, with a shape and without', () => {
+    // TypeScript's es2022 does not know these.
+    const Resizable = ArrayBuffer as unknown as new (
+      size: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(size: number): void }
+    const buffer = new Resizable(16, { maxByteLength: 16 })
+    const [moved, cut] = [new Float32Array(4), new Float32Array(buffer, 8)]
+    structuredClone(moved.buffer, { transfer: [moved.buffer] })
+    buffer.resize(4)
+    const message = 'tensor: expected a typed array with memory but that of data was transferred or cut off'
+    for (const data of [moved, cut]) {
+      expect(() => tensor(data)).toThrow(new TypeError(message))
+      expect(() => tensor(data, [4])).toThrow(new TypeError(message))
+    }
+    expect(tensor(new Float32Array(0)).shape).toEqual([0])
   })
 
   it('refuses a number of values that does not fit, an unknown dtype and an unknown device', () => {
@@ -247,7 +267,7 @@ describe('sharing and changing', () => {
     [
       'plain array',
       x => x.assign([1, 2] as never),
-      'assign: expected a tensor or a typed array of f32 but received 1,2',
+      'assign: expected a tensor or a typed array of f32 but received an array',
     ],
     [
       'nothing',
@@ -340,6 +360,6 @@ it('has the array of every dtype in its type', () => {
 it('is told from other objects', () => {
   expect(zeros([1])).toBeInstanceOf(Tensor)
   expect(() => relu({ shape: [1] } as unknown as Tensor<readonly [1], 'f32'>)).toThrow(
-    'relu: expected a tensor for x but received undefined',
+    'relu: expected a tensor for x but received an object',
   )
 })
