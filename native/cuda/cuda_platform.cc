@@ -104,11 +104,22 @@ PinnedBuffers::~PinnedBuffers() {
   }
 }
 
+// A loop that uploads and never reads would fill the machine's memory with copies that wait for the GPU.
 PinnedBuffers::Buffer& PinnedBuffers::take(size_t bytes) {
+  constexpr size_t kMostWaiting = size_t{256} << 20;
+  size_t all = 0;
+  Buffer* waiting = nullptr;
   for (Buffer& buffer : buffers_) {
-    if (!buffer.held && buffer.bytes >= bytes && cudaEventQuery(buffer.done) == cudaSuccess) return buffer;
+    all += buffer.bytes;
+    if (buffer.held || buffer.bytes < bytes) continue;
+    if (cudaEventQuery(buffer.done) == cudaSuccess) return buffer;
+    if (waiting == nullptr) waiting = &buffer;
   }
   cudaGetLastError();  // cudaErrorNotReady
+  if (waiting != nullptr && all + bytes > kMostWaiting) {
+    IGCNET_CUDA_CHECK(cudaEventSynchronize(waiting->done));
+    return *waiting;
+  }
   constexpr size_t kStep = size_t{64} << 10;
   const size_t rounded = (bytes + kStep - 1) / kStep * kStep;
   Buffer made;
