@@ -36,6 +36,8 @@ export interface ImageNetOptions extends CommonOptions {
 }
 
 interface Widths {
+  /** The network, for errors. */
+  name: string
   stem: number
   /** Of the first stage. */
   stage: number
@@ -50,10 +52,10 @@ export class ResNetImageNet extends Module<Images, Tensor<readonly [number, numb
   readonly head: Linear
 
   /** @internal Use `resnetImgnetD18` or `resnetIgcImgnetD18`. */
-  constructor(options: ImageNetOptions, { stem, stage }: Widths, kitOf: (stage: number) => Kit) {
+  constructor(options: ImageNetOptions, { name, stem, stage }: Widths, kitOf: (stage: number) => Kit) {
     super()
     const { classes = 1000, depth = DEPTH, frame = 'imagenet' } = options
-    if (depth !== DEPTH) throw new RangeError(`resnet_imgnet_d18: expected a depth of 18 but received ${depth}`)
+    if (depth !== DEPTH) throw new RangeError(`${name}: expected a depth of 18 but received ${depth}`)
     checkFrame(frame)
     checkCount('classes', classes)
     const first = frame === 'imagenet' ? { kernel: 7, stride: 2, padding: 3 } : { kernel: 3, padding: 1 }
@@ -82,7 +84,7 @@ export function resnetImgnetD18(options: ImageNetOptions & { width: number }): R
   const { width } = options
   checkCount('width', width)
   const shared = { ...options, generator: options.generator ?? new Generator(options.seed) }
-  return new ResNetImageNet(shared, { stem: width, stage: width }, () => ({
+  return new ResNetImageNet(shared, { name: 'resnet_imgnet_d18', stem: width, stage: width }, () => ({
     layer: (inChannels, outChannels, stride, relu) =>
       new ConvBlock({ ...shared, inChannels, outChannels, stride, relu, kernel: 3, padding: 1 }),
     projection: (inChannels, outChannels, stride) =>
@@ -110,7 +112,7 @@ export function resnetIgcImgnetD18(options: IgcImageNetOptions): ResNetImageNet 
   const shared = { ...rest, generator: options.generator ?? new Generator(options.seed) }
   const stem = primaryPartitions * secondaryPartitions
   const stage = growth === 'L' ? 2 * stem : stem
-  return new ResNetImageNet(shared, { stem, stage }, s => {
+  return new ResNetImageNet(shared, { name: 'resnet_igc_imgnet_d18', stem, stage }, s => {
     const groups = growth === 'L' ? primaryPartitions * (GROWTH[s] as number) : primaryPartitions
     return {
       layer: (inChannels, outChannels, stride, relu) =>

@@ -159,6 +159,7 @@ describe('the frame of ImageNet', () => {
 describe('sizes that make no sense', () => {
   it.each([
     ['resnet_imgnet_d18', { depth: 34 }, 'resnet_imgnet_d18: expected a depth of 18 but received 34'],
+    ['resnet_igc_imgnet_d18', { depth: 34 }, 'resnet_igc_imgnet_d18: expected a depth of 18 but received 34'],
     ['resnet_imgnet_d18', { frame: 'mnist' }, 'network: expected imagenet or cifar for frame but received mnist'],
     ['resnet_igc_imgnet_d18', { growth: 'X' }, 'network: expected L or M for growth but received X'],
     ['igcv3_d', { permutations: 3 }, 'igcv3_d: expected 1 or 2 for permutations but received 3'],
