@@ -19,6 +19,9 @@ interface EvaluateChoice extends DataChoice {
   json?: boolean
 }
 
+/** The default of what is not given, in help. */
+const RUNS = "the run's"
+
 /** Adds the command to the program. */
 export function addEvaluate(program: Command, terminal: Terminal): void {
   const command = program
@@ -30,15 +33,15 @@ export function addEvaluate(program: Command, terminal: Terminal): void {
       'a model file, or a run folder, whose best one is taken',
       path('--checkpoint'),
     )
-  addDataOptions(command, "the run's")
+  addDataOptions(command, { dataset: RUNS, dataDir: RUNS, examples: RUNS, download: RUNS })
   command
     .option('--split <name>', `${SPLITS.join(' or ')} images`, oneOf('split', SPLITS), 'test')
     .option(
       '--test-batch-size <n>',
-      "images in a batch (default: the run's)",
+      `images in a batch (default: ${RUNS})`,
       wholeNumber('--test-batch-size', 1, 65_536),
     )
-  addDeviceOptions(command)
+  addDeviceOptions(command, RUNS, RUNS)
   command
     .optionsGroup('Output:')
     .option('--json', 'print one JSON object on the last line of standard output')

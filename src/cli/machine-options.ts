@@ -16,23 +16,38 @@ export interface DataChoice {
   download?: boolean
 }
 
+/** The defaults that help shows, where they are not those of a new run. */
+interface DefaultTexts {
+  dataset: string
+  dataDir?: string
+  examples?: string
+  download?: string
+}
+
 /** Adds --dataset, --data-dir, --train-examples, --test-examples and --download. */
-export function addDataOptions(command: Command, datasetDefault: string): void {
+export function addDataOptions(
+  command: Command,
+  { dataset, dataDir = 'data', examples = 'all', download = 'off' }: DefaultTexts,
+): void {
   command
     .optionsGroup('Data:')
-    .option('--dataset <name>', `${DATASETS.join(', ')} (default: ${datasetDefault})`, oneOf('dataset', DATASETS))
+    .option('--dataset <name>', `${DATASETS.join(', ')} (default: ${dataset})`, oneOf('dataset', DATASETS))
     .option(
       '--data-dir <dir>',
-      'folder of the CIFAR files, or its parent; of folder: that of train/<class> and test/<class> (default: data)',
+      `folder of the CIFAR files, or its parent; of folder: that of train/<class> and test/<class> (default: ${dataDir})`,
       path('--data-dir'),
     )
     .option(
       '--train-examples <n>',
-      'the first N training images only (default: all)',
+      `the first N training images only (default: ${examples})`,
       wholeNumber('--train-examples', 1),
     )
-    .option('--test-examples <n>', 'the first N test images only (default: all)', wholeNumber('--test-examples', 1))
-    .option('--download', 'download a missing CIFAR set from its official address (default: off)')
+    .option(
+      '--test-examples <n>',
+      `the first N test images only (default: ${examples})`,
+      wholeNumber('--test-examples', 1),
+    )
+    .option('--download', `download a missing CIFAR set from its official address (default: ${download})`)
 }
 
 /** Refuses options of files where there are none. @throws UsageError */
@@ -46,14 +61,14 @@ export function checkFileOptions({ dataDir, download }: Partial<TrainConfig>, da
   throw new UsageError(`${given}: expected --dataset ${sets} with it; the digits come with igcnet`)
 }
 
-/** Adds --device and --threads. */
-export function addDeviceOptions(command: Command): void {
+/** Adds --device and --threads; help shows these defaults. */
+export function addDeviceOptions(command: Command, device = 'cpu', threads = 'IGCNET_THREADS, or all cores'): void {
   command
     .optionsGroup('Device:')
-    .option('--device <name>', `${DEVICES.join(', ')}, cuda:1, … (default: cpu)`, deviceName)
+    .option('--device <name>', `${DEVICES.join(', ')}, cuda:1, … (default: ${device})`, deviceName)
     .option(
       '--threads <n>',
-      'threads; one number always gives the same bits (default: IGCNET_THREADS, or all cores)',
+      `threads; one number always gives the same bits (default: ${threads})`,
       wholeNumber('--threads', 1, 1024),
     )
 }

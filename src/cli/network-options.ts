@@ -41,7 +41,7 @@ function addPaperSizes(command: Command): void {
   command
     .option(
       '--depth <n>',
-      'weighted layers: 3B + 2 for plain networks, 6n + 2 for residual ones (default: 20; 18 for ImageNet)',
+      'weighted layers: 3B + 2 for plain networks, 6n + 2 for residual ones (default: 20; ImageNet networks: 18 only)',
       wholeNumber('--depth', 1, 10_000),
     )
     .option(
@@ -70,7 +70,7 @@ function addOtherSizes(command: Command): void {
     )
     .option(
       '--group-channels <K>',
-      'igcv2: channels in a group of the pointwise convolutions (default: 8)',
+      'igcv2, resnet_igcv2, igcv2_mobilenet: channels in a group of the pointwise convolutions (default: 8)',
       wholeNumber('--group-channels', 1, 65_536),
     )
     .option(

@@ -22,7 +22,7 @@ export function createProgram(terminal: Terminal): Command {
     .description('Train and inspect interleaved group convolution networks (IGCNets).')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help for a command')
+    .helpCommand('help [command...]', 'print help for a command')
     .configureOutput({
       writeOut: terminal.out,
       writeErr: terminal.err,
@@ -45,8 +45,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   try {
     if (argv.length === 0) program.outputHelp()
     else {
-      checkHelpTopic(program, argv)
-      await program.parseAsync(argv, { from: 'user' })
+      await program.parseAsync(helpAsOption(program, argv), { from: 'user' })
     }
     return 0
   } catch (error) {
@@ -66,9 +65,29 @@ function commandNames(program: Command): string[] {
   return [...program.commands.map(command => command.name()), 'help']
 }
 
-function checkHelpTopic(program: Command, [first, topic]: readonly string[]): void {
-  if (first !== 'help' || topic === undefined || topic.startsWith('-')) return
-  if (!commandNames(program).includes(topic)) throw unknownName('command', topic, commandNames(program))
+/**
+ * `help reproduce counts` as `reproduce counts --help`: the parser's own `help` looks at one name only. Other command
+ * lines as they are. @throws UsageError for a name that is no command
+ */
+function helpAsOption(program: Command, argv: readonly string[]): readonly string[] {
+  const [first, ...topics] = argv
+  if (first !== 'help' || topics.length === 0 || topics.some(topic => topic === 'help' || topic.startsWith('-'))) {
+    return argv
+  }
+  let command = program
+  for (const topic of topics) {
+    const found = command.commands.find(one => one.name() === topic)
+    if (found === undefined) throw noSuchTopic(command, topic)
+    command = found
+  }
+  return [...topics, '--help']
+}
+
+function noSuchTopic(command: Command, topic: string): UsageError {
+  if (!command.parent) return unknownName('command', topic, commandNames(command))
+  const names = command.commands.map(one => one.name())
+  if (names.length > 0) return unknownName('command', topic, names)
+  return new UsageError(`help ${pathOf(command)}: expected no further name but received ${JSON.stringify(topic)}`)
 }
 
 /** The parser's error in our words. */

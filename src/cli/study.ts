@@ -26,7 +26,7 @@ export interface StudyChoice extends DataChoice, ScheduleChoice {
 
 /** Adds the recipe and where the study is kept; the networks are the command's own. */
 export function addStudyOptions(command: Command, runDirDefault: string): void {
-  addDataOptions(command, 'digits, which come with igcnet')
+  addDataOptions(command, { dataset: 'digits, which come with igcnet' })
   addAugmentation(command)
   addScheduleOptions(command)
   addDeviceOptions(command)

@@ -1,6 +1,6 @@
 /**
  * The options of `igcnet train`, with the names of the authors' scripts, and how they become a configuration.
- * Checked in test/cli/usage.test.ts and test/cli/train-options.test.ts.
+ * Checked in test/cli/usage.test.ts and test/cli/train.test.ts.
  */
 import type { Command } from 'commander'
 import type { TrainConfig } from '../train/index.ts'
@@ -45,7 +45,7 @@ type RunOption = 'runDir' | 'resume' | 'modelPrefix' | 'loadEpoch' | 'json' | 'd
 /** Adds all options of the command. */
 export function addTrainOptions(command: Command): void {
   addNetworkOptions(command, 'the classes of the data set')
-  addDataOptions(command, 'digits, which come with igcnet')
+  addDataOptions(command, { dataset: 'digits, which come with igcnet' })
   addAugmentation(command)
   addScheduleOptions(command)
   addDeviceOptions(command)
@@ -96,7 +96,7 @@ export function addScheduleOptions(command: Command): void {
     )
     .option(
       '--bn-momentum <m>',
-      'what running statistics keep at a step (default: 0.99; 0.9 for residual networks and digits)',
+      'what running statistics keep at a step (default: 0.99; 0.9 for residual and ImageNet networks, and digits)',
       realNumber('--bn-momentum', { least: 0, below: 1 }),
     )
     .option(

@@ -19,6 +19,8 @@ const wrong: [string, string][] = [
     'unknown command "frobnicate": expected one of train, evaluate, summary, reproduce, bench, doctor, help',
   ],
   ['help trian', 'unknown command "trian": did you mean train?'],
+  ['help reproduce cuonts', 'unknown command "cuonts": did you mean counts?'],
+  ['help train plain_igc', 'help train: expected no further name but received "plain_igc"'],
   ['--verson', 'unknown option --verson: did you mean --version?'],
   ['train --netwrok plain', 'unknown option --netwrok: did you mean --network?'],
   ['train --epochs 5', 'unknown option --epochs: did you mean --num-epochs?'],
@@ -152,6 +154,47 @@ describe('help', () => {
     for (const line of options) {
       if (!withoutDefault.some(name => line.includes(`${name} `))) expect(line).toMatch(/\(default: .+\)$/)
     }
+  })
+
+  test('of a command of a command', async () => {
+    const counts = await igcnet('reproduce', 'counts', '--help')
+    expect(counts.stdout).toMatch(/^Usage: igcnet reproduce counts \[options\]\n/)
+    expect(await igcnet('help', 'reproduce', 'counts')).toEqual(counts)
+    expect(await igcnet('help', 'reproduce')).toEqual(await igcnet('reproduce', '--help'))
+  })
+
+  test("of evaluate: what is not given is the run's, but the split", async () => {
+    const { stdout } = await igcnet('evaluate', '--help')
+    const defaults = [...stdout.matchAll(/^ +(--[\w-]+).*\(default: (.*)\)$/gm)].map(match => match.slice(1))
+    const ofRun = 'dataset data-dir train-examples test-examples download test-batch-size device threads'
+    expect(
+      defaults
+        .filter(([option]) => option !== '--split')
+        .map(([option, text]) => `${option} ${text}`)
+        .sort(),
+    ).toEqual(
+      ofRun
+        .split(' ')
+        .map(name => `--${name} the run's`)
+        .sort(),
+    )
+  })
+
+  test("of train: the defaults of --bn-momentum are the networks'", async () => {
+    const { stdout } = await igcnet('train', '--help')
+    expect(stdout).toContain('(default: 0.99; 0.9 for residual and ImageNet networks, and digits)')
+    for (const [name, { bnMomentum, images }] of Object.entries(models.networks)) {
+      expect([name, bnMomentum]).toEqual([name, name.startsWith('resnet') || 'imagenet' in images ? 0.9 : 0.99])
+    }
+  })
+
+  test.each(['group-channels', 'dropout'] as const)('of train: --%s names the networks that take it', async option => {
+    const { stdout } = await igcnet('train', '--help')
+    const text = new RegExp(`--${option} <\\w+> +(.*?):`).exec(stdout)?.[1]
+    const key = option === 'group-channels' ? 'groupChannels' : 'dropout'
+    const takers = Object.entries(models.networks).filter(([, { takes }]) => key in takes)
+    // A variant's name says enough.
+    expect(text?.split(', ')).toEqual(takers.map(([name]) => name).filter(name => !/_0\.\d/.test(name)))
   })
 
   test.each(['train', 'summary', 'bench'])('of %s lists every network in one line', async command => {
