@@ -6,22 +6,25 @@ import type { DeviceName } from './tensor.ts'
 export type { DeviceInfo, MemoryStats } from './native.ts'
 export { Recording, record } from './recording.ts'
 
-/** Blocks until everything enqueued on the device has run. */
+/** Blocks until everything enqueued on the device has run. @throws DeviceError for a device that cannot be had */
 export function synchronize(device: DeviceName = 'cpu'): void {
   native.deviceSynchronize(device)
 }
 
-/** Bytes held by live tensors, bytes held from the system (with the cache), and their peak. */
+/** Bytes held by live tensors, bytes held from the system (with the cache), and their peak. @throws DeviceError */
 export function memory(device: DeviceName = 'cpu'): MemoryStats {
   return native.deviceMemory(device)
 }
 
-/** Instruction set, threads and libraries that a device computes with. Waits for what was enqueued before. */
+/**
+ * Instruction set, threads and libraries that a device computes with. Waits for what was enqueued before.
+ * @throws DeviceError for a device that cannot be had
+ */
 export function info(device: DeviceName = 'cpu'): DeviceInfo {
   return native.deviceInfo(device)
 }
 
-/** Gives cached memory back to the system. */
+/** Gives cached memory back to the system. @throws DeviceError for a device that cannot be had */
 export function trim(device: DeviceName = 'cpu'): void {
   native.deviceTrim(device)
 }

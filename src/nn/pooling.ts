@@ -1,14 +1,18 @@
-/** Pooling layers. Their ops are checked in test/kernels/pool2d.test.ts. */
+/** Pooling layers. Checked in test/unit/layers.test.ts; their ops in test/kernels/pool2d.test.ts. */
+import { ShapeError } from '../errors.ts'
 import { avgPool2d, globalAvgPool2d, type Images, maxPool2d, type Pool2dOptions } from '../ops/index.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
 import { Module } from './module.ts'
+import { checkSizes } from './sizes.ts'
 
 /** The mean over square windows: x [N, H, W, C] to [N, P, Q, C]; padding counts as zeros. */
 export class AvgPool2d extends Module {
   readonly options: Pool2dOptions
 
+  /** @throws ShapeError when a size is no whole number in its range */
   constructor(options: Pool2dOptions) {
     super()
+    checkWindow('AvgPool2d', options)
     this.options = options
   }
 
@@ -23,8 +27,10 @@ export class AvgPool2d extends Module {
 export class MaxPool2d extends Module {
   readonly options: Pool2dOptions
 
+  /** @throws ShapeError when a size is no whole number in its range */
   constructor(options: Pool2dOptions) {
     super()
+    checkWindow('MaxPool2d', options)
     this.options = options
   }
 
@@ -42,4 +48,11 @@ export class GlobalAvgPool2d extends Module<Images, Tensor<readonly [number, num
   ): Tensor<readonly [N, C], D> {
     return globalAvgPool2d(x)
   }
+}
+
+function checkWindow(layer: string, { kernel, stride = kernel, padding = 0 }: Pool2dOptions): void {
+  checkSizes(layer, { kernel, stride })
+  checkSizes(layer, { padding }, 0)
+  if (padding <= kernel / 2) return
+  throw new ShapeError(`${layer}: expected padding of at most half the kernel (${kernel} / 2) but received ${padding}`)
 }

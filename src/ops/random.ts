@@ -61,13 +61,19 @@ export class Generator {
     return made
   }
 
+  /** Where it stands, as plain JSON, for a checkpoint. */
   state(): GeneratorState {
     return { seed: this.#seed, offset: this.#offset }
   }
 
+  /**
+   * Goes on from where a generator stood.
+   * @throws RangeError unless seed and offset are whole numbers from 0 to 2^53 - 1; the generator then stays as it was
+   */
   loadState(state: GeneratorState): void {
-    this.#seed = checkCounter('seed', state.seed)
-    this.#offset = checkCounter('offset', state.offset)
+    const [seed, offset] = [checkCounter('seed', state.seed), checkCounter('offset', state.offset)]
+    this.#seed = seed
+    this.#offset = offset
   }
 }
 

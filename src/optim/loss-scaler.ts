@@ -8,7 +8,7 @@ import { type DeviceChoice, full, type ParameterDType, type Tensor, untracked, z
 import type { Sgd } from './sgd.ts'
 
 export interface LossScalerOptions {
-  /** The first scale. Default: 65,536. */
+  /** The first scale, a number that f32 holds. Default: 65,536. */
   initialScale?: number
   /** After so many steps in a row that went well the scale is doubled. Default: 2,000. */
   growthInterval?: number
@@ -41,9 +41,7 @@ export class LossScaler {
   /** @throws RangeError */
   constructor(options: LossScalerOptions = {}) {
     const { initialScale = 65_536, growthInterval = 2_000, device = 'cpu' } = options
-    if (!(Number.isFinite(initialScale) && initialScale > 0)) {
-      throw new RangeError(`lossScaler: expected an initialScale above 0 but received ${initialScale}`)
-    }
+    checkScale('initialScale', initialScale)
     if (!(Number.isSafeInteger(growthInterval) && growthInterval > 0)) {
       throw new RangeError(`lossScaler: expected a growthInterval of 1 or more but received ${growthInterval}`)
     }
@@ -71,7 +69,7 @@ export class LossScaler {
     const skipped = (await this.found.item()) !== 0
     const { scale, good } = this.#state
     if (skipped) this.#set({ scale: Math.max(scale / 2, 2 ** -24), good: 0 })
-    else if (good + 1 === this.#growthInterval) this.#set({ scale: Math.min(scale * 2, 2 ** 24), good: 0 })
+    else if (good + 1 >= this.#growthInterval) this.#set({ scale: Math.min(scale * 2, 2 ** 24), good: 0 })
     else this.#state.good++
     return skipped
   }
@@ -86,7 +84,15 @@ export class LossScaler {
     return { ...this.#state }
   }
 
+  /**
+   * Goes on from where a scaler stood.
+   * @throws RangeError unless the scale is above 0 and f32 holds it, and `good` a whole number; the scaler then stays as it was
+   */
   loadState({ scale, good }: LossScalerState): void {
+    checkScale('scale', scale)
+    if (!(Number.isSafeInteger(good) && good >= 0)) {
+      throw new RangeError(`lossScaler: expected a whole number of 0 or more for good but received ${good}`)
+    }
     this.#set({ scale, good })
   }
 
@@ -94,6 +100,13 @@ export class LossScaler {
   dispose(): void {
     for (const tensor of [this.scale, this.found, this.#none]) tensor.dispose()
   }
+}
+
+/** The scale lives in f32, where 1e300 is infinite and 1e-300 is 0. @throws RangeError */
+function checkScale(name: string, value: number): void {
+  const held = typeof value === 'number' ? Math.fround(value) : Number.NaN
+  if (Number.isFinite(held) && held > 0) return
+  throw new RangeError(`lossScaler: expected a number above 0 that f32 holds for ${name} but received ${value}`)
 }
 
 /** Makes a LossScaler. @throws RangeError */

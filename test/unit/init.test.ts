@@ -89,6 +89,11 @@ describe('a seed', () => {
       expect(() => new Generator(seed)).toThrow(new RangeError(message))
       expect(() => new Generator().loadState({ seed, offset: 0 })).toThrow(new RangeError(message))
     }
+    const generator = new Generator(9)
+    expect(() => generator.loadState({ seed: 1, offset: -1 })).toThrow(
+      new RangeError('random: expected a whole number from 0 to 2^53 - 1 for offset but received -1'),
+    )
+    expect(generator.state()).toEqual({ seed: 9, offset: 0 })
   })
 })
 

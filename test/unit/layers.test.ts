@@ -299,10 +299,25 @@ describe('pools and ReLU', () => {
     expectClose(new nn.GlobalAvgPool2d().forward(random([2, 4, 4, 3])), whole.reshape([2, 3]))
   })
 
+  it.each(['AvgPool2d', 'MaxPool2d'] as const)('%s refuses, when it is made, options that no map fits', name => {
+    const refused: [unknown, string][] = [
+      [{}, 'expected a whole number of 1 or more for kernel but received undefined'],
+      [{ kernel: '3' }, 'expected a whole number of 1 or more for kernel but received 3'],
+      [{ kernel: 0 }, 'expected a whole number of 1 or more for kernel but received 0'],
+      [{ kernel: 2.5 }, 'expected a whole number of 1 or more for kernel but received 2.5'],
+      [{ kernel: 2, stride: 0 }, 'expected a whole number of 1 or more for stride but received 0'],
+      [{ kernel: 2, padding: -1 }, 'expected a whole number of 0 or more for padding but received -1'],
+      [{ kernel: 2, padding: Number.NaN }, 'expected a whole number of 0 or more for padding but received NaN'],
+      [{ kernel: 3, padding: 2 }, 'expected padding of at most half the kernel (3 / 2) but received 2'],
+    ]
+    for (const [options, message] of refused) {
+      const make = () => new nn[name](options as never)
+      expect(make).toThrow(expect.objectContaining({ name: 'ShapeError', message: `${name}: ${message}` }))
+    }
+    expect(new nn[name]({ kernel: 2, padding: 1 }).forward(zeros([1, 4, 4, 2])).shape).toEqual([1, 3, 3, 2])
+  })
+
   it('refuse windows that do not fit', () => {
-    expect(() => new nn.AvgPool2d({ kernel: 3, padding: 2 }).forward(zeros([1, 5, 5, 2]))).toThrow(
-      'avgPool2d: expected padding of at most half the kernel (3 / 2) but received 2',
-    )
     expect(() => new nn.MaxPool2d({ kernel: 3 }).forward(zeros([1, 2, 2, 2]))).toThrow(
       'maxPool2d: expected a kernel that fits in the padded image [2, 2] but received kernel [3, 3]',
     )

@@ -83,11 +83,37 @@ describe('lossScaler', () => {
     scaler.dispose()
   })
 
-  it.each([
-    [{ initialScale: 0 }, 'lossScaler: expected an initialScale above 0 but received 0'],
-    [{ initialScale: Number.NaN }, 'lossScaler: expected an initialScale above 0 but received NaN'],
-    [{ growthInterval: 0 }, 'lossScaler: expected a growthInterval of 1 or more but received 0'],
-  ])('refuses %o', (options, message) => {
-    expect(() => optim.lossScaler(options)).toThrow(new RangeError(message))
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e300, 3.5e38, 1e-300, '2'])('refuses %s as first scale', x => {
+    expect(() => optim.lossScaler({ initialScale: x as number })).toThrow(
+      new RangeError(`lossScaler: expected a number above 0 that f32 holds for initialScale but received ${x}`),
+    )
+  })
+
+  it('refuses an interval of no steps', () => {
+    expect(() => optim.lossScaler({ growthInterval: 0 })).toThrow(
+      new RangeError('lossScaler: expected a growthInterval of 1 or more but received 0'),
+    )
+  })
+
+  it('refuses a stored state that makes no sense, and stays as it was', () => {
+    const scaler = optim.lossScaler({ device, initialScale: 8 })
+    const scale = 'lossScaler: expected a number above 0 that f32 holds for scale but received Infinity'
+    expect(() => scaler.loadState({ scale: Number.POSITIVE_INFINITY, good: 0 })).toThrow(new RangeError(scale))
+    const good = 'lossScaler: expected a whole number of 0 or more for good but received 0.5'
+    expect(() => scaler.loadState({ scale: 2, good: 0.5 })).toThrow(new RangeError(good))
+    expect([scaler.state(), scaler.scale.dataSync()[0]]).toEqual([{ scale: 8, good: 0 }, 8])
+    scaler.dispose()
+  })
+
+  it('doubles at once when it is stored with more good steps than the interval has', async () => {
+    using _all = scope()
+    const { loss, sgd } = problem([1, 1, 1, 1])
+    const scaler = optim.lossScaler({ device, growthInterval: 2 })
+    scaler.loadState({ scale: 8, good: 5 })
+    loss(8)
+    scaler.step(sgd)
+    await scaler.update()
+    expect(scaler.state()).toEqual({ scale: 16, good: 0 })
+    scaler.dispose()
   })
 })
