@@ -103,9 +103,9 @@ function rivalTables(results: Stored<CaseResult | MemoryResult>[]): string {
     const cases = results.filter(result => result.kind === kind)
     if (cases.length === 0) return []
     const names = (Object.keys(contestantTitles) as ContestantName[]).filter(name =>
-      cases.some(one => number(one, name)),
+      cases.some(one => cell(one, name) !== ''),
     )
-    const rows = cases.map(one => [one.id.replace(/^[^:]*:/, ''), ...names.map(name => number(one, name) ?? '')])
+    const rows = cases.map(one => [one.id.replace(/^[^:]*:/, ''), ...names.map(name => cell(one, name))])
     return [`### ${title}\n\n${markdownTable(['', ...names.map(name => contestantTitles[name])], rows)}`]
   })
   return (
@@ -132,15 +132,19 @@ function promise(results: readonly Stored<CaseResult | MemoryResult>[]): string 
   )
 }
 
-/** The cell of one contestant; undefined when it did not take part. */
-function number(result: CaseResult | MemoryResult, name: ContestantName): string | undefined {
+/**
+ * The cell of one contestant; empty when it did not take part. igcnet held to AVX2 is another contestant only where the
+ * machine has more: elsewhere both are the same code, and their ratio is noise.
+ */
+function cell(result: Stored<CaseResult | MemoryResult>, name: ContestantName): string {
+  if (name === 'ours-avx2' && result.origin.machine.simd === 'avx2') return ''
   const ratio = name === 'ours' ? '' : ` (${times(result.ratios[name])})`
   if ('peaks' in result) {
     const peak = result.peaks[name]?.peak
-    return peak === undefined ? undefined : `${mebibytes(peak)}${ratio}`
+    return peak === undefined ? '' : `${mebibytes(peak)}${ratio}`
   }
   const median = result.timings[name]?.median
-  if (median === undefined) return undefined
+  if (median === undefined) return ''
   const asRate = result.kind === 'train' || result.kind === 'infer'
   return `${asRate ? withCommas(Math.round((1000 * result.images) / median)) : milliseconds(median)}${ratio}`
 }

@@ -68,6 +68,20 @@ test('rivals: rates, ratios, the promise, and where they were measured', () => {
   )
 })
 
+test('igcnet held to AVX2 has a column where the machine has more', () => {
+  const table = (simd: 'avx512' | 'avx2') => {
+    const result = {
+      ...{ id: 'train:x', kind: 'train' as const, images: 64, resultError: 0 },
+      timings: { ours: timing(64), 'ours-avx2': timing(128) },
+      ratios: { ours: 1, 'ours-avx2': 2 },
+      origin: { ...origin, machine: { ...origin.machine, simd } },
+    }
+    return benchmarksPage({ ...nothing, rivals: [result] })
+  }
+  expect(table('avx512')).toContain('|  | igcnet | igcnet, AVX2 |\n|---|---:|---:|\n| x | 1,000 | 500 (2.0x) |\n')
+  expect(table('avx2')).toContain('|  | igcnet |\n|---|---:|\n| x | 1,000 |\n')
+})
+
 test('kernels and the partition study', () => {
   const kernel = {
     id: 'igcBlock/forward/networks/a',
