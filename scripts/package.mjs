@@ -20,7 +20,8 @@ const release = join(root, 'build', 'Release')
 const platform = `${process.platform}-${process.arch}`
 const plugin = process.platform === 'win32' ? 'igcnet_cuda.dll' : 'libigcnet_cuda.so'
 
-const MAIN_FILES = ['dist', 'data', 'docs', 'README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE']
+const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE']
+const MAIN_FILES = ['dist', 'data', 'docs', 'examples', ...PAGES]
 
 function inputsHash() {
   const scripts = ['package', 'platforms', 'manifests', 'tarball'].map(name => `scripts/${name}.mjs`)

@@ -1,7 +1,7 @@
 /** What is in the packages: only what belongs, in one version, with its licences, and nothing that needs a newer system. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { extname, join, relative } from 'node:path'
+import { dirname, extname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { folderOf, packages, root } from './support.ts'
 
@@ -25,6 +25,17 @@ function filesIn(folder: string): string[] {
     .filter(entry => entry.isFile())
     .map(entry => relative(folder, join(entry.parentPath, entry.name)))
     .sort()
+}
+
+/** Of the headings of a page, as GitHub and npm make them. */
+function anchorsOf(page: string): string[] {
+  const headings = [...readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm)].map(match => match[1] as string)
+  return headings.map(text =>
+    text
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
 }
 
 function output(command: string, args: string[]): string {
@@ -59,13 +70,30 @@ describe('igcnet', () => {
   it('holds the built files, the digits, the pages, and nothing else', () => {
     const files = filesIn(folder)
     const top = [...new Set(files.map(file => file.split('/')[0]))].sort()
-    expect(top).toEqual(['CHANGELOG.md', 'LICENSE', 'NOTICE', 'README.md', 'data', 'dist', 'docs', 'package.json'])
-    expect([...new Set(files.filter(file => file.startsWith('dist/')).map(extname))].sort()).toEqual(
-      ['.js', '.map', '.mjs', '.ts'].filter(end => files.some(file => extname(file) === end)),
-    )
+    const pages = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'NOTICE', 'README.md']
+    expect(top).toEqual([...pages, 'data', 'dist', 'docs', 'examples', 'package.json'])
+    const built = new Set(files.filter(file => file.startsWith('dist/')).map(extname))
+    expect([...built].filter(end => !['.js', '.map', '.mjs', '.ts'].includes(end))).toEqual([])
     expect(files.filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts'))).toEqual([])
     expect(files.filter(file => file.startsWith('data/'))).toEqual(['data/digits.csv.gz', 'data/published.json'])
     expect(files.filter(file => file.startsWith('docs/') && !file.endsWith('.md'))).toEqual([])
+  })
+
+  it('has what its pages link to', () => {
+    const pages = filesIn(folder).filter(file => file.endsWith('.md'))
+    const links = pages.flatMap(page => {
+      const text = readFileSync(join(folder, page), 'utf8')
+      return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => ({ page, link }))
+    })
+    const relatives = links.filter(({ link }) => !/^(https?:|#)/.test(link))
+    expect(relatives.length).toBeGreaterThan(20)
+    const broken = relatives.filter(({ page, link }) => {
+      const [path = '', anchor] = link.split('#')
+      const target = relative(folder, join(folder, dirname(page), path))
+      if (target.startsWith('..') || !existsSync(join(folder, target))) return true
+      return anchor !== undefined && !anchorsOf(join(folder, target)).includes(anchor)
+    })
+    expect(broken).toEqual([])
   })
 
   it('imports no TypeScript', () => {
