@@ -5,6 +5,8 @@
  * sets in `data`, devices in `device`, training runs in `train`, the papers' theory in `theory`, their
  * tables in `reproduce`.
  */
+// The declarations name AbortSignal and Disposable: TypeScript 7 takes in no @types package that nobody names.
+/// <reference types="node" preserve="true" />
 export { noGrad } from './autograd.ts'
 export * as data from './data/index.ts'
 export * as device from './device.ts'

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
@@ -43,7 +43,10 @@ export function installInto(folder: string, names: readonly string[]): string {
   mkdirSync(join(modules, '@igcnet'), { recursive: true })
   for (const name of names) cpSync(folderOf(name), join(modules, name), { recursive: true })
   const dependencies = packages.get('igcnet')?.manifest.dependencies ?? {}
-  for (const name of Object.keys(dependencies)) symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  }
   return join(modules, 'igcnet')
 }
 
