@@ -81,7 +81,7 @@ if (isMain(import.meta.url)) {
     }
     if (process.argv.includes('--if-needed') && nativeIsCurrent()) return
     ensureSystemPackages({ install: false })
-    say('building the native addon')
+    say('building the native addon (a few minutes the first time)')
     buildNative()
   })
 }

@@ -179,7 +179,7 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
   const project = variant.chroot ? join(base, 'debian', 'project') : join(base, variant.folder)
   if (variant.chroot) await bareDebian(join(base, 'debian'))
   mkdirSync(project, { recursive: true })
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'smoke', private: true, type: 'module' }))
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'smoke', private: true }))
   const inside = (command, ...args) => {
     if (!variant.chroot) return run(command, args, { cwd: project, env })
     const there = ['HOME=/root', 'PATH=/usr/local/bin:/usr/bin:/bin', 'NO_COLOR=1', `npm_config_registry=${registry}`]
@@ -199,11 +199,11 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
   const spec = `igcnet@${repository.version}`
   await timed('install', () => inside(install, ...installArgs, ...variant.flags, spec))
   const bytes = countBytes()
-  await inside(install, ...installArgs, ...variant.flags, 'typescript@5.9', '@types/node@20')
+  await inside(install, ...installArgs, ...variant.flags, 'typescript@5.9')
   const installed = join(project, 'node_modules', 'igcnet')
-  writeFileSync(join(project, 'train.ts'), readmeScript(installed))
-  const tsc = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node']
-  await inside(exec, ...execArgs, 'tsc', '--strict', ...tsc, 'train.ts')
+  writeFileSync(join(project, 'train.mts'), readmeScript(installed))
+  const tsc = ['--module', 'nodenext', '--target', 'es2022']
+  await inside(exec, ...execArgs, 'tsc', '--strict', ...tsc, 'train.mts')
   if (variant.readOnly) makeReadOnly(join(project, 'node_modules'))
   try {
     const trained = await timed('train', () =>
@@ -211,7 +211,7 @@ async function tryVariant(name, { address: registry, bytes: countBytes }, base) 
     )
     const result = JSON.parse(trained.trimEnd().split('\n').at(-1))
     if (result.epochs !== 2 || !(result.testTop1 > CHANCE)) throw new SetupError(`smoke: training gave ${trained}`)
-    const script = await timed('script', () => inside('node', 'train.js'))
+    const script = await timed('script', () => inside('node', 'train.mjs'))
     if (!/\d/.test(script)) throw new SetupError(`smoke: the README's script printed ${JSON.stringify(script)}`)
     const doctor = JSON.parse(await inside(exec, ...execArgs, 'igcnet', 'doctor', '--json'))
     if (!doctor.addon.loaded || !doctor.devices.cpu.works) throw new SetupError(`smoke: ${JSON.stringify(doctor)}`)

@@ -13,7 +13,7 @@ const script = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
 // Inside the repository, so that 'igcnet' resolves to the package itself.
 const folder = join(root, 'build', 'readme')
 mkdirSync(folder, { recursive: true })
-const file = join(folder, 'train.ts')
+const file = join(folder, 'train.mts')
 writeFileSync(file, script)
 
 // The set-up builds dist/, which the name 'igcnet' stands for.
