@@ -111,17 +111,20 @@ export function trainingSteps(
     if (Number.isFinite(loss)) return loss
     throw new IgcError('ERR_IGC_DIVERGED', `bench: expected a finite loss but received ${loss}`)
   }
+  const enqueue = () => {
+    if (!net.training) net.train() // not in advance: inference may come in between
+    return training.enqueue(batch)
+  }
   const steps = async (count: number) => {
-    let pending = training.enqueue(batch)
+    let pending = enqueue()
     for (let i = 1; i < count; i++) {
       const before = pending
       if (training.scaler) await before
-      pending = training.enqueue(batch)
+      pending = enqueue()
       await settle(before)
     }
     return settle(pending)
   }
-  net.train()
   const dispose = () => {
     training.dispose()
     optimiser.dispose()
@@ -146,9 +149,9 @@ export function inferencePasses(
 ): (count: number) => Promise<ArrayLike<number>> {
   const enqueue = () => {
     using _inner = scope()
+    if (net.training) net.eval() // not in advance: steps of training may come in between
     return noGrad(() => net.forward(tensor(images, [batchSize, ...IMAGE], { device, dtype: precision })).data())
   }
-  net.eval()
   return async count => {
     let pending = enqueue()
     for (let i = 1; i < count; i++) {

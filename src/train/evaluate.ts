@@ -11,6 +11,7 @@ import { modelFile, readModel } from './checkpoint.ts'
 import { checkConfig, type Precision, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
+import { inMode } from './mode.ts'
 import { restoreNetwork } from './network.ts'
 import type { Progress } from './progress.ts'
 import { readRunConfig } from './run-folder.ts'
@@ -53,23 +54,23 @@ export function readResults(loss: Tensor, logits: Logits) {
   return results
 }
 
-/** Enqueues the forward pass of a batch and the reading of its results. */
+/** Enqueues the forward pass of a batch in inference mode and the reading of its results. */
 function enqueue(net: Network, batch: PlainBatch, device: DeviceName) {
   using _inner = scope()
   return noGrad(() => {
     const { images, labels } = toDevice(batch, device)
-    const logits = net.forward(images)
+    const logits = inMode(net, 'inference', () => net.forward(images))
     return { results: readResults(crossEntropy(logits, labels), logits), labels: batch.labels.slice() }
   })
 }
 
 /**
- * Evaluates a network over one pass of a loader, in inference mode; the mode before is set again. While the device works
- * on a batch, the next one is prepared and enqueued.
+ * Evaluates a network over one pass of a loader, in inference mode, which it leaves whenever it waits: the network may be
+ * trained or evaluated elsewhere meanwhile, and each batch sees the weights of its moment. While the device works on a
+ * batch, the next one is prepared and enqueued.
  */
 export async function evaluate(net: Network, loader: Loader, options: EvaluateOptions = {}): Promise<Evaluation> {
   const { device = 'cpu', signal } = options
-  const { training } = net
   const sums = { loss: 0, top1: 0, top5: 0, examples: 0 }
   const settle = async ({ results, labels }: ReturnType<typeof enqueue>) => {
     const { loss, logits, classes } = await results
@@ -79,18 +80,13 @@ export async function evaluate(net: Network, loader: Loader, options: EvaluateOp
     sums.examples += labels.length
   }
   let pending: ReturnType<typeof enqueue> | undefined
-  net.eval()
-  try {
-    for await (const batch of loader.plainBatches()) {
-      signal?.throwIfAborted()
-      const before = pending
-      pending = enqueue(net, batch, device)
-      if (before) await settle(before)
-    }
-    if (pending) await settle(pending)
-  } finally {
-    net.train(training)
+  for await (const batch of loader.plainBatches()) {
+    signal?.throwIfAborted()
+    const before = pending
+    pending = enqueue(net, batch, device)
+    if (before) await settle(before)
   }
+  if (pending) await settle(pending)
   const { loss, top1, top5, examples } = sums
   return { loss: loss / examples, top1: percent(top1, examples), top5: percent(top5, examples), examples }
 }

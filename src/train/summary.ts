@@ -7,6 +7,7 @@ import type { Network } from '../models/index.ts'
 import { AvgPool2d, BatchNorm2d, GlobalAvgPool2d, Linear, MaxPool2d, type Module } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import { type Shape, Tensor, zeros } from '../tensor.ts'
+import { inMode } from './mode.ts'
 
 /** One layer. */
 export interface SummaryRow {
@@ -82,14 +83,12 @@ export function summarize(
   using _inner = scope()
   const named = [...net.namedModules()]
   const { device = 'cpu', dtype = 'f32' } = net.parameters()[0] ?? {}
-  const { training } = net
-  net.eval()
   const layers = named.map(([, module]) => module).filter(isLayer)
   const outputs = observe(layers, () => {
     // With a tape: without one, a norm may be part of its convolution and does not run itself.
-    enableGrad(() => net.forward(zeros(inputShape, { device, dtype: dtype as 'f32' })))
+    const run = () => net.forward(zeros(inputShape, { device, dtype: dtype as 'f32' }))
+    enableGrad(() => inMode(net, 'inference', run))
   })
-  net.train(training)
   const names = new Map(named.map(([name, module]) => [module as AnyModule, name]))
   const ran = new Set(outputs.keys())
   const counted = [...outputs].map(([layer, output]) => {

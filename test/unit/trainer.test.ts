@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { digits } from '../../src/data/index.ts'
+import { digits, type Loader, type PlainBatch } from '../../src/data/index.ts'
 import { memory, synchronize } from '../../src/device.ts'
 import { DataError, IgcError } from '../../src/errors.ts'
 import { crossEntropy } from '../../src/nn/index.ts'
@@ -18,8 +18,9 @@ import { evaluate, evaluateCheckpoint, readConfig } from '../../src/train/evalua
 import { buildNetwork, readTensors, restoreNetwork } from '../../src/train/network.ts'
 import type { Progress } from '../../src/train/progress.ts'
 import { hashTensors } from '../../src/train/safetensors.ts'
+import { Steps } from '../../src/train/step.ts'
 import { type TrainOptions, train } from '../../src/train/trainer.ts'
-import { temporaryDirectory } from '../support/data-samples.ts'
+import { collect, temporaryDirectory } from '../support/data-samples.ts'
 
 const root = temporaryDirectory()
 afterAll(root.remove)
@@ -200,6 +201,58 @@ test('evaluation: the mean over all examples in inference mode, by hand', async 
   expect(found.loss).toBeCloseTo(loss / 50, 5)
   net.dispose()
   await loader.close()
+})
+
+/** A network, and loaders of ten small batches of the same images. */
+async function evaluated() {
+  const net = restoreNetwork(await readModel(whole.checkpoint), config, whole.checkpoint)
+  const loader = () => digits({ split: 'test', batchSize: 5, examples: 50 })
+  const state = async () => hashTensors(await readTensors(Object.entries(net.state())))
+  return { net, loader, state }
+}
+
+test('evaluations of one network at the same time: each as if alone, and the network stays as it was', async () => {
+  const { net, loader, state } = await evaluated()
+  const before = await state()
+  const alone = await evaluate(net, loader())
+  const short = digits({ split: 'test', batchSize: 5, examples: 10 })
+  const [first, second] = await Promise.all([evaluate(net, loader()), evaluate(net, loader()), evaluate(net, short)])
+  expect(first).toEqual(alone)
+  expect(second).toEqual(alone)
+  expect(net.training).toBe(true)
+  expect(await state()).toBe(before)
+  net.dispose()
+})
+
+test('training steps between the batches of an evaluation are those without it', async () => {
+  const [batch] = await collect(digits({ split: 'train', batchSize: 16, examples: 16 }).plainBatches())
+  const trained = async (isEvaluated: boolean) => {
+    const { net, loader, state } = await evaluated()
+    const optimiser = sgd(net.parameters(), { lr: 0.01, momentum: 0, nesterov: false, weightDecay: 0 })
+    using steps = new Steps(net, optimiser, { device: 'cpu', labelSmoothing: 0 })
+    const stepping = async function* () {
+      for await (const each of loader().plainBatches()) {
+        steps.enqueue(batch as PlainBatch)
+        yield each
+      }
+    }
+    if (isEvaluated) await evaluate(net, { plainBatches: stepping } as Loader)
+    else for await (const _ of stepping());
+    const hash = await state()
+    optimiser.dispose()
+    net.dispose()
+    return hash
+  }
+  expect(await trained(true)).toBe(await trained(false))
+})
+
+test('an evaluation leaves a layer that was frozen in inference mode', async () => {
+  const { net, loader } = await evaluated()
+  const [, frozen] = net.namedChildren().at(-1) as [string, { training: boolean; eval(): unknown }]
+  frozen.eval()
+  await evaluate(net, loader())
+  expect([net.training, frozen.training]).toEqual([true, false])
+  net.dispose()
 })
 
 describe('stopping and resuming', () => {
