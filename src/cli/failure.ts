@@ -52,7 +52,8 @@ export function unknownName(
   names: readonly string[],
   otherWords: Readonly<Record<string, string>> = {},
 ): UsageError {
-  const meant = otherWords[word.toLowerCase()] ?? nearest(word, names)
+  const typed = word.toLowerCase()
+  const meant = Object.hasOwn(otherWords, typed) ? otherWords[typed] : nearest(word, names)
   const hint = meant === undefined ? `expected one of ${names.join(', ')}` : `did you mean ${meant}?`
   return new UsageError(`unknown ${kind} ${JSON.stringify(word)}: ${hint}`)
 }

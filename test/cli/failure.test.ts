@@ -7,6 +7,7 @@ import {
   reportFailure,
   sentenceOf,
   UsageError,
+  unknownName,
 } from '../../src/cli/failure.ts'
 import { DataError } from '../../src/errors.ts'
 
@@ -57,4 +58,16 @@ test('checkedUsage: numbers out of range are usage errors, other errors are them
   expect(fail(outOfRange)).toThrow(outOfRange.message)
   expect(fail(systemError)).toThrow(systemError)
   expect(fail(new RangeError('Invalid array length'))).toThrow(RangeError)
+})
+
+test('unknownName: other words are those of the list, not of every object', () => {
+  const otherWords = { igc: 'plain_igc' }
+  expect(unknownName('network', 'IGC', ['plain_igc'], otherWords).message).toBe(
+    'unknown network "IGC": did you mean plain_igc?',
+  )
+  for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+    expect(unknownName('network', word, ['plain_igc'], otherWords).message).toBe(
+      `unknown network ${JSON.stringify(word)}: expected one of plain_igc`,
+    )
+  }
 })
