@@ -12,7 +12,7 @@ import { extract } from 'tar'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
-import type { DownloadProgress } from './options.ts'
+import type { OnDownload } from './options.ts'
 
 /** Where a data set comes from. */
 export interface Archive {
@@ -47,7 +47,7 @@ export interface DownloadRequest {
   readonly directory: string
   /** Files that must be in it. */
   readonly files: readonly string[]
-  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined
+  readonly onProgress?: OnDownload | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -127,7 +127,7 @@ async function receive(
         received += chunk.length
         if (received > MAX_BYTES) throw new Error(`the answer is longer than ${MAX_BYTES} bytes`)
         hash.update(chunk)
-        onProgress?.({ received, total })
+        await onProgress?.({ received, total })
         yield chunk
       }
     }

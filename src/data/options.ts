@@ -34,6 +34,12 @@ export interface DownloadProgress {
   readonly total: number | undefined
 }
 
+/**
+ * Told how far a download is. The download waits for the promise it returns, if any; what it throws or rejects with ends
+ * the download.
+ */
+export type OnDownload = (progress: DownloadProgress) => unknown
+
 /** Options of the data sets that are read from a directory. */
 export interface FileDatasetOptions extends DatasetOptions {
   /** The directory of the files, or its parent. */
@@ -41,7 +47,7 @@ export interface FileDatasetOptions extends DatasetOptions {
   /** Download the data set from its official address if files are missing. Default false. */
   download?: boolean | undefined
   /** Called while a download runs. */
-  onProgress?: ((progress: DownloadProgress) => void) | undefined
+  onProgress?: OnDownload | undefined
 }
 
 const COMMON_KEYS = ['split', 'batchSize', 'augment', 'shuffle', 'seed', 'dropLast', 'examples', 'device']

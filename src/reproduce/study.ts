@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setThreads } from '../device.ts'
-import { buildNetwork, type EpochRow, type Progress, summarize, type TrainConfig, train } from '../train/index.ts'
+import { buildNetwork, type EpochRow, type OnProgress, summarize, type TrainConfig, train } from '../train/index.ts'
 import { findRun } from '../train/resume.ts'
 import { CONFIG } from '../train/run-folder.ts'
 
@@ -44,7 +44,8 @@ export interface StudyOptions {
   signal?: AbortSignal | undefined
   /** Told of every member before it is trained, or when it is found finished. */
   onMember?: ((member: Member, state: { index: number; count: number; finished: boolean }) => void) | undefined
-  onProgress?: ((progress: Progress) => void) | undefined
+  /** As in `train`. */
+  onProgress?: OnProgress | undefined
   /** Told of the results so far after every member. */
   onResult?: ((results: readonly MemberResult[]) => Promise<void>) | undefined
 }

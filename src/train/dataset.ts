@@ -1,13 +1,5 @@
 /** The data sets of a configuration. */
-import {
-  cifar10,
-  cifar100,
-  type DownloadProgress,
-  digits,
-  imageFolder,
-  type Loader,
-  type Split,
-} from '../data/index.ts'
+import { cifar10, cifar100, digits, imageFolder, type Loader, type OnDownload, type Split } from '../data/index.ts'
 import type { TrainConfig } from './config.ts'
 
 /**
@@ -18,7 +10,7 @@ import type { TrainConfig } from './config.ts'
 export function openDataset(
   config: TrainConfig,
   split: Split,
-  options: { evaluating?: boolean; onProgress?: (progress: DownloadProgress) => void } = {},
+  options: { evaluating?: boolean; onProgress?: OnDownload } = {},
 ): Loader {
   const training = split === 'train' && !options.evaluating
   const shared = {

@@ -13,7 +13,7 @@ import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
 import { inMode } from './mode.ts'
 import { restoreNetwork } from './network.ts'
-import type { Progress } from './progress.ts'
+import type { OnProgress } from './progress.ts'
 import { readRunConfig } from './run-folder.ts'
 
 export interface Evaluation {
@@ -106,8 +106,8 @@ export interface EvaluateCheckpointOptions {
   config?: EvaluationConfig | undefined
   /** Abort it, and the evaluation is rejected with the signal's reason. */
   signal?: AbortSignal | undefined
-  /** Told of downloads. */
-  onProgress?: ((progress: Progress) => void) | undefined
+  /** Told of downloads; the promise it returns, if any, is waited for. */
+  onProgress?: OnProgress | undefined
 }
 
 /** What an evaluation used, with its result. */

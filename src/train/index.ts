@@ -13,7 +13,7 @@ export {
 export { countTopK, type EpochRow } from './metrics.ts'
 export { buildNetwork } from './network.ts'
 export { type LoadedNetwork, loadNetwork, saveNetwork } from './network-file.ts'
-export type { Progress } from './progress.ts'
+export type { OnProgress, Progress } from './progress.ts'
 export { readSafetensors, type Stored, type StoredDType, type StoredTensor } from './safetensors.ts'
 export { type Summary, type SummaryRow, summarize } from './summary.ts'
 export { type TrainOptions, type TrainResult, train } from './trainer.ts'

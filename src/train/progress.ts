@@ -23,3 +23,6 @@ export type Progress =
     }
   | ({ kind: 'epoch'; epochs: number; best: boolean } & EpochRow)
   | { kind: 'checkpoint'; path: string }
+
+/** Told of progress. The run waits for the promise it returns, if any; what it throws or rejects with ends the run. */
+export type OnProgress = (progress: Progress) => unknown

@@ -27,7 +27,7 @@ import { type Disk, disk } from './disk.ts'
 import { type Evaluation, evaluate, type readResults } from './evaluate.ts'
 import { countTopK, type EpochRow, percent } from './metrics.ts'
 import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
-import type { Progress } from './progress.ts'
+import type { OnProgress } from './progress.ts'
 import { checkPosition, findRun, isSame } from './resume.ts'
 import { RunFolder } from './run-folder.ts'
 import { Steps } from './step.ts'
@@ -40,8 +40,8 @@ export interface TrainOptions {
   resume?: string | undefined
   /** Abort it, and the step under way is finished, a checkpoint written, and `train` returns with `stopped: true`. */
   signal?: AbortSignal | undefined
-  /** Called in the loop: what it throws ends the run. */
-  onProgress?: ((progress: Progress) => void) | undefined
+  /** Called in the loop, which waits for the promise it returns, if any: what it throws or rejects with ends the run. */
+  onProgress?: OnProgress | undefined
   /** @internal For tests that let it fail. */
   disk?: Disk | undefined
 }
@@ -134,7 +134,7 @@ interface Parts {
   folder: RunFolder
   state: TrainingState
   signal: AbortSignal | undefined
-  onProgress: ((progress: Progress) => void) | undefined
+  onProgress: OnProgress | undefined
   on: Disk
 }
 
@@ -251,7 +251,7 @@ class Training {
     partial.trainSeconds += seconds
     position.batch++
     state.steps++
-    onProgress?.({
+    await onProgress?.({
       kind: 'step',
       epoch: position.epoch,
       epochs: config.numEpochs,
@@ -309,7 +309,7 @@ class Training {
     if (isBest) state.best = { epoch: row.epoch, testTop1: row.testTop1 }
     await folder.append(row)
     await folder.draw(state.rows)
-    onProgress?.({ kind: 'epoch', epochs: config.numEpochs, best: isBest, ...row })
+    await onProgress?.({ kind: 'epoch', epochs: config.numEpochs, best: isBest, ...row })
     const isDue = (row.epoch + 1) % config.checkpointEpochs === 0 || row.epoch + 1 === config.numEpochs
     if (!isBest && !isDue) return
     const model = await this.#model()
@@ -327,7 +327,7 @@ class Training {
     const velocities = await readTensors(this.#velocities())
     await saveCheckpoint(folder.path, { model, velocities, state }, on)
     this.#weightsSha256 = model.weightsSha256
-    onProgress?.({ kind: 'checkpoint', path: join(folder.path, LAST) })
+    await onProgress?.({ kind: 'checkpoint', path: join(folder.path, LAST) })
   }
 
   /** Images of the whole run and the seconds of training them. */

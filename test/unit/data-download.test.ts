@@ -143,6 +143,14 @@ describe('a good download', () => {
 })
 
 describe('a failed download', () => {
+  it.each([true, false])('ends with what its handler throws or rejects with (%s)', async isAsync => {
+    const archive = await serveBytes(await packSmall10())
+    const fail = () => {
+      throw new Error('enough')
+    }
+    await expectFailure(archive, /^enough after \d+ of \d+ bytes$/, { onProgress: isAsync ? async () => fail() : fail })
+  })
+
   it('says which HTTP status came', async () => {
     const address = await serve((_, answer) => answer.writeHead(404).end('no such page'))
     await expectFailure({ url: `${address}/gone.tar.gz`, md5: '' }, 'the server answered HTTP 404')

@@ -417,6 +417,25 @@ describe('what can go wrong', () => {
     await expect(run({}, { onProgress })).rejects.toThrow('enough')
   })
 
+  test.each(['step', 'epoch', 'checkpoint'])('what its promise is rejected with, too: %s', async at => {
+    const onProgress = async ({ kind }: Progress) => {
+      await Promise.resolve()
+      if (kind === at) throw new Error('enough')
+    }
+    await expect(run({}, { onProgress })).rejects.toThrow('enough')
+  })
+
+  test('the run waits for its promise', async () => {
+    let [running, most] = [0, 0]
+    const onProgress = async () => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      running--
+    }
+    await run({ numEpochs: 1, lrSteps: [] }, { onProgress })
+    expect([running, most]).toEqual([0, 1])
+  })
+
   test('an aborted evaluation is rejected with the reason', async () => {
     const signal = AbortSignal.abort(new Error('enough'))
     await expect(evaluateCheckpoint(whole.checkpoint, { signal })).rejects.toThrow('enough')
