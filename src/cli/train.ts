@@ -2,7 +2,7 @@
  * `igcnet train`: trains a network, or continues a run. Checked in test/cli/train.test.ts, test/cli/interrupt.test.ts
  * and test/cli/usage.test.ts.
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { networkTitle } from '../models/table.ts'
@@ -66,7 +66,7 @@ async function storedRun({
   if (resume === undefined) return undefined
   const { readConfig } = await import('../train/index.ts')
   const { folderOf, loadCheckpoint } = await import('../train/checkpoint.ts')
-  const folder = folderOf(resume, statSync(resume, { throwIfNoEntry: false })?.isDirectory() ?? false)
+  const folder = folderOf(resume)
   const config = await readConfig(folder)
   if (loadEpoch !== undefined) {
     const done = (await loadCheckpoint(folder)).state.rows.length

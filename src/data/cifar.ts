@@ -4,10 +4,10 @@
  * test/unit/data-cifar.test.ts, with made-up files and, where it is at hand, with the real data set.
  */
 
-import { readFileSync, statSync } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { DataError } from '../errors.ts'
+import { checkIsFile, openFile, readError, statOf } from '../file.ts'
 import { type Archive, download } from './download.ts'
 import { Loader } from './loader.ts'
 import { type CheckedOptions, checkFileOptions, type FileDatasetOptions, type Split } from './options.ts'
@@ -92,7 +92,7 @@ export function openCifar(format: CifarFormat, options: CifarOptions): Loader {
   const root = resolve(options.root)
   const onProgress = options.onProgress
   let directory = findDirectory(format, root, needed)
-  const missing = missingFiles(directory, needed)
+  const missing = missingFiles(format, directory, needed)
   if (missing.length > 0 && !checked.download) throw missingError(format, options.root, directory, missing)
   for (const file of needed) if (!missing.includes(file)) checkSize(format, checked.split, join(directory, file))
   return new Loader({
@@ -107,7 +107,7 @@ export function openCifar(format: CifarFormat, options: CifarOptions): Loader {
     open: async signal => {
       // Looked at again: another loader may have downloaded them meanwhile.
       directory = findDirectory(format, root, needed)
-      const absent = missingFiles(directory, needed)
+      const absent = missingFiles(format, directory, needed)
       if (absent.length > 0 && !checked.download) throw missingError(format, options.root, directory, absent)
       if (absent.length > 0) {
         const { name, archive } = format
@@ -129,17 +129,13 @@ function neededFiles(format: CifarFormat, { split, examples }: CheckedOptions): 
   return format.files[split].slice(0, Math.ceil(examples / format.recordsPerFile[split]))
 }
 
-function isThere(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined
-}
-
-function missingFiles(directory: string, files: readonly string[]): string[] {
-  return files.filter(file => !isThere(join(directory, file)))
+function missingFiles({ name }: CifarFormat, directory: string, files: readonly string[]): string[] {
+  return files.filter(file => statOf(name, join(directory, file)) === undefined)
 }
 
 /** `root` itself if it has the name of the data set or one of its files, else the directory in it. */
 function findDirectory(format: CifarFormat, root: string, needed: readonly string[]): string {
-  const holdsFiles = needed.some(file => isThere(join(root, file)))
+  const holdsFiles = missingFiles(format, root, needed).length < needed.length
   return holdsFiles || basename(root) === format.directory ? root : join(root, format.directory)
 }
 
@@ -159,7 +155,10 @@ function checkSize(format: CifarFormat, split: Split, path: string): void {
   const length = recordLength(format)
   const records = format.recordsPerFile[split]
   const expected = records * length
-  const { size } = statSync(path)
+  const stats = statOf(format.name, path)
+  if (stats === undefined) throw new DataError(`${format.name}: expected the file ${path} but it is gone`)
+  checkIsFile(format.name, path, stats)
+  const { size } = stats
   if (size === expected) return
   const where =
     size < expected
@@ -188,10 +187,9 @@ async function readSource(
     const part = values.subarray(first * stride, (first + count) * stride)
     try {
       checkSize(format, split, path)
-      await readInto(path, part)
+      await readInto(format, path, part)
     } catch (cause) {
-      if (cause instanceof DataError) throw cause
-      throw new DataError(`${format.name}: cannot read ${path}: ${(cause as Error).message}`, { cause })
+      throw cause instanceof DataError ? cause : readError(format.name, path, cause)
     }
     readLabels(format, part, labels.subarray(first, first + count), path)
   }
@@ -200,17 +198,16 @@ async function readSource(
 }
 
 /** Fills `out` with the first bytes of a file. */
-async function readInto(path: string, out: Uint8Array): Promise<void> {
-  let handle: FileHandle | undefined
+async function readInto({ name }: CifarFormat, path: string, out: Uint8Array): Promise<void> {
+  const handle = await openFile(name, path)
   try {
-    handle = await open(path, 'r')
     for (let done = 0; done < out.length; ) {
       const { bytesRead } = await handle.read(out, done, out.length - done, done)
       if (bytesRead === 0) throw new Error(`it ended at byte offset ${done} while it was read`)
       done += bytesRead
     }
   } finally {
-    await handle?.close()
+    await handle.close()
   }
 }
 
@@ -234,9 +231,15 @@ function readLabels(format: CifarFormat, records: Uint8Array, labels: Int32Array
 /** The names in the data set's own list, if it is there and has one for each class. */
 function readClassNames(format: CifarFormat, directory: string): readonly string[] | undefined {
   const path = join(directory, format.classNamesFile)
-  if (!isThere(path)) return undefined
-  const names = readFileSync(path, 'utf8')
-    .split(/\r?\n/)
-    .filter(line => line !== '')
+  const stats = statOf(format.name, path)
+  if (stats === undefined) return undefined
+  checkIsFile(format.name, path, stats)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw readError(format.name, path, cause)
+  }
+  const names = text.split(/\r?\n/).filter(line => line !== '')
   return names.length === format.labelClasses.at(-1) ? names : undefined
 }

@@ -3,10 +3,11 @@
  * each split. Decoded by sharp, which is installed beside igcnet by whoever wants this. Checked in
  * test/unit/data-image-folder.test.ts.
  */
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { extname, join, resolve } from 'node:path'
 import { DataError, InstallError } from '../errors.ts'
+import { checkIsFile, statOf } from '../file.ts'
 import { Loader } from './loader.ts'
 import { checkOptions, checkRoot, type DatasetOptions, type Split } from './options.ts'
 import { CHANNELS, IMAGE_VALUES, type ImageSource, normalisationTable, PIXELS, SIZE } from './prepare.ts'
@@ -34,10 +35,14 @@ function entries(path: string, kind: 'folders' | 'images'): string[] {
   } catch (cause) {
     throw new DataError(`${NAME}: cannot read the folder ${path}: ${(cause as Error).message}`, { cause })
   }
-  const fits = (name: string) =>
-    statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory()
-      ? kind === 'folders'
-      : kind === 'images' && EXTENSIONS.includes(extname(name).toLowerCase())
+  const fits = (name: string) => {
+    const file = join(path, name)
+    const stats = statOf(NAME, file)
+    if (kind === 'folders' || stats?.isDirectory()) return kind === 'folders' && stats?.isDirectory()
+    if (!EXTENSIONS.includes(extname(name).toLowerCase())) return false
+    if (stats) checkIsFile(NAME, file, stats) // of a link to nothing the decoder tells
+    return true
+  }
   return found.filter(fits).sort()
 }
 

@@ -11,9 +11,10 @@
  * Between 2 and 3 the model of the new state is still under its temporary name, where `loadCheckpoint` finds it; the next
  * run in the folder finishes the renaming (`settle`).
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DataError } from '../errors.ts'
+import { statOf } from '../file.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
 import { type Disk, disk, temporary, writeWhole } from './disk.ts'
 import { encodeSafetensors, hashTensors, readSafetensors, type StoredTensor } from './safetensors.ts'
@@ -128,9 +129,8 @@ async function identity(path: string): Promise<string | undefined> {
 
 /** The model file that a path means: itself, or in a run folder its best.safetensors, else last.safetensors. @throws DataError */
 export function modelFile(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (!stat?.isDirectory()) return path
-  const found = [BEST, LAST].map(name => join(path, name)).find(file => statSync(file, { throwIfNoEntry: false }))
+  if (!statOf('checkpoint', path)?.isDirectory()) return path
+  const found = [BEST, LAST].map(name => join(path, name)).find(file => statOf('checkpoint', file))
   if (found) return found
   throw new DataError(`checkpoint: expected ${BEST} or ${LAST} in ${path} but found neither`)
 }
@@ -215,8 +215,8 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
  * The run folder that a `resume` path means: itself, or the folder of its last.safetensors.
  * @throws DataError for another file or a path that does not exist
  */
-export function folderOf(path: string, isFolder: boolean): string {
-  if (isFolder) return path
+export function folderOf(path: string): string {
+  if (statOf('resume', path)?.isDirectory()) return path
   if (basename(path) === LAST || basename(path) === LAST_STATE) return dirname(path)
   throw new DataError(`resume: expected a run folder or its ${LAST} but received ${path}`)
 }

@@ -1,8 +1,8 @@
 /** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts. */
-import { statSync } from 'node:fs'
 import { noGrad } from '../autograd.ts'
 import type { DownloadProgress, Loader, PlainBatch, Split } from '../data/index.ts'
 import { setThreads } from '../device.ts'
+import { statOf } from '../file.ts'
 import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
 import { scope } from '../scope.ts'
@@ -154,7 +154,6 @@ export async function evaluateCheckpoint(
 
 /** The configuration of a run folder, or of a model file. @throws DataError */
 export async function readConfig(path: string): Promise<TrainConfig> {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat?.isDirectory()) return readRunConfig(path)
+  if (statOf('checkpoint', path)?.isDirectory()) return readRunConfig(path)
   return (await readModel(path)).config
 }

@@ -1,8 +1,8 @@
 /** Finding the run to continue. Checked in test/unit/trainer.test.ts. */
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Loader } from '../data/index.ts'
 import { DataError } from '../errors.ts'
+import { statOf } from '../file.ts'
 import { type Checkpoint, folderOf, LAST, loadCheckpoint } from './checkpoint.ts'
 import { differences, type TrainConfig } from './config.ts'
 import { isBeforeFirstCheckpoint, readRunConfig } from './run-folder.ts'
@@ -22,8 +22,7 @@ export interface Source {
  * @throws RangeError when `config` differs from the run's in what matters; DataError
  */
 export async function findRun(resume: string, config: TrainConfig): Promise<Source> {
-  const stat = statSync(resume, { throwIfNoEntry: false })
-  const folder = folderOf(resume, stat?.isDirectory() ?? false)
+  const folder = folderOf(resume)
   const stored = await readRunConfig(folder)
   const [key] = differences(stored, config)
   if (key !== undefined) {
@@ -37,7 +36,7 @@ export async function findRun(resume: string, config: TrainConfig): Promise<Sour
 
 /** Whether both paths lead to one folder. */
 export function isSame(a: string, b: string): boolean {
-  const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }))
+  const [first, second] = [a, b].map(path => statOf('run folder', path))
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev
 }
 

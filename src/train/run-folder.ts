@@ -7,6 +7,7 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
+import { checkIsFile, statOf } from '../file.ts'
 import { hasCheckpoint, LAST_STATE, parseConfig, settle } from './checkpoint.ts'
 import type { TrainConfig } from './config.ts'
 import { drawCurves } from './curves.ts'
@@ -92,16 +93,14 @@ export class RunFolder {
 /** The configuration of the run in a folder. @throws DataError */
 export async function readRunConfig(folder: string): Promise<TrainConfig> {
   const path = join(folder, CONFIG)
+  const stats = statOf('run folder', path)
+  if (stats) checkIsFile('run folder', path, stats)
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    throw new DataError(
-      `run folder: expected a run in ${folder} but cannot read its ${CONFIG}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
-    )
+    const reason = `cannot read its ${CONFIG}: ${(cause as Error).message}`
+    throw new DataError(`run folder: expected a run in ${folder} but ${reason}`, { cause })
   }
   return parseConfig(text, path)
 }

@@ -5,8 +5,9 @@
  * little-endian, so values are copied as they are. Checked in test/unit/safetensors.test.ts.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { DataError } from '../errors.ts'
+import { openFile, readError } from '../file.ts'
 import type { DType } from '../tensor.ts'
 
 /** Of the tensors that are kept: parameters, statistics, velocities. */
@@ -78,22 +79,18 @@ export function hashTensors(tensors: ReadonlyMap<string, StoredTensor>): string 
  * foreign, or has another element type than F32, F64, I32 and U8
  */
 export async function readSafetensors(path: string): Promise<Stored> {
-  let file: FileHandle | undefined
+  const file = await openFile('safetensors', path)
   try {
-    file = await open(path, 'r')
     return await readFrom(file, path)
   } catch (cause) {
-    if (cause instanceof DataError) throw cause
-    throw new DataError(`safetensors: cannot read ${path}: ${(cause as Error).message}`, { cause })
+    throw cause instanceof DataError ? cause : readError('safetensors', path, cause)
   } finally {
-    await file?.close()
+    await file.close()
   }
 }
 
 async function readFrom(file: FileHandle, path: string): Promise<Stored> {
-  const stat = await file.stat()
-  if (!stat.isFile()) throw new DataError(`safetensors: expected a file but ${path} is something else`)
-  const { size } = stat
+  const { size } = await file.stat()
   const fail = failureOf(path)
   if (size < LENGTH_BYTES) {
     throw fail(0, `the length of the header in ${LENGTH_BYTES} bytes`, `a file of ${size} bytes`)

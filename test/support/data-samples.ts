@@ -95,3 +95,13 @@ export async function collectPrints(batches: AsyncIterable<PlainBatch>, most = N
   }
   return prints
 }
+
+/** The error that `work` throws. */
+export function caught(work: () => unknown): Error {
+  try {
+    work()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('expected an error but nothing was thrown')
+}

@@ -289,9 +289,10 @@ test('only velocities belong to a training state', async () => {
 })
 
 test('a path to resume is a run folder or its last checkpoint', () => {
-  expect(folderOf('runs/a', true)).toBe('runs/a')
-  expect(folderOf(join('runs', 'a', LAST), false)).toBe(join('runs', 'a'))
-  expect(() => folderOf('runs/a/best.safetensors', false)).toThrow(
+  const folder = newFolder()
+  expect(folderOf(folder)).toBe(folder)
+  expect(folderOf(join('runs', 'a', LAST))).toBe(join('runs', 'a'))
+  expect(() => folderOf('runs/a/best.safetensors')).toThrow(
     'resume: expected a run folder or its last.safetensors but received runs/a/best.safetensors',
   )
 })

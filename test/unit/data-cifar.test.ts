@@ -3,8 +3,9 @@
  * data set where it is at hand (../shared/data or IGCNET_DATA; skipped without it).
  */
 
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -13,6 +14,7 @@ import type { PlainBatch } from '../../src/data/prefetch.ts'
 import { DataError } from '../../src/errors.ts'
 import {
   type BatchPrint,
+  caught,
   collect,
   collectPrints,
   recordFile,
@@ -110,6 +112,38 @@ describe('reading', () => {
 })
 
 describe('errors', () => {
+  it.each([
+    ['a file', () => join(directory, 'file'), 'ENOTDIR'],
+    ['a link to itself', () => join(directory, 'loop'), 'ELOOP'],
+    ['a name that is too long', () => join(directory, 'x'.repeat(300)), 'ENAMETOOLONG'],
+    ['a zero byte', () => `${directory}\0`, 'ERR_INVALID_ARG_VALUE'],
+  ])('names a root that cannot be read, with the cause: %s', (_, at, code) => {
+    writeFileSync(join(directory, 'file'), '')
+    symlinkSync(join(directory, 'loop'), join(directory, 'loop'))
+    const error = caught(() => openCifar(SMALL10, { root: at(), ...TEST }))
+    expect(error).toBeInstanceOf(DataError)
+    expect(error.message).toContain(`cifar10: cannot read ${at()}`)
+    expect(error.cause).toMatchObject({ code })
+  })
+
+  it('names a FIFO in place of a file, without waiting', async () => {
+    writeRecordFiles(SMALL100, directory)
+    for (const name of ['test.bin', 'fine_label_names.txt']) {
+      const path = join(directory, name)
+      const loader = openCifar(SMALL100, { root: directory, ...TEST })
+      rmSync(path, { force: true })
+      execFileSync('mkfifo', [path])
+      const text = `cifar100: expected a file but received a FIFO: ${path}`
+      if (name === 'test.bin') {
+        expect(() => openCifar(SMALL100, { root: directory, ...TEST })).toThrow(new DataError(text))
+        await expect(loader.ready()).rejects.toThrow(new DataError(text))
+        rmSync(path)
+        writeRecordFiles(SMALL100, directory)
+      } else expect(() => loader.classNames).toThrow(new DataError(text))
+      await loader.close()
+    }
+  })
+
   it('names the missing files, the address and the command', () => {
     writeFileSync(join(directory, 'data_batch_1.bin'), recordFile(SMALL10, 20, 0))
     expect(() => openCifar(SMALL10, { root: directory, split: 'train', batchSize: 4, examples: 60 })).toThrow(
@@ -203,7 +237,7 @@ describe('errors', () => {
 
   it('refuses a directory in place of a file', () => {
     mkdirSync(join(directory, 'test_batch.bin'))
-    expect(() => cifar10({ root: directory, ...TEST })).toThrow('cifar10: expected 30730000 bytes')
+    expect(() => cifar10({ root: directory, ...TEST })).toThrow('cifar10: expected a file but received a folder')
   })
 })
 

@@ -1,12 +1,13 @@
 /** Folders of images: what is decoded, in which order, with which labels, and the text of each error. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { imageFolder } from '../../src/data/index.ts'
 import { DataError, InstallError } from '../../src/errors.ts'
 import { train, withDefaults } from '../../src/train/index.ts'
-import { collect, noise, temporaryDirectory } from '../support/data-samples.ts'
+import { caught, collect, noise, temporaryDirectory } from '../support/data-samples.ts'
 
 let root = ''
 let remove: () => void
@@ -150,6 +151,32 @@ describe('errors', () => {
     writeFileSync(cut, bytes.subarray(0, bytes.length / 2))
     rmSync(join(root, 'train/birch'), { recursive: true })
     await expect(readAll()).rejects.toThrow(`imageFolder: cannot decode ${cut}: `)
+  })
+
+  it('name a FIFO, which would never end, and a link that leads nowhere', async () => {
+    await writeSmall()
+    const fifo = join(root, 'train/birch/1.png')
+    execFileSync('mkfifo', [fifo, join(root, 'train/birch/notes.txt'), join(root, 'train/pipe.png')])
+    expectError({}, new DataError(`imageFolder: expected a file but received a FIFO: ${fifo}`))
+    rmSync(fifo)
+    expect([...(await readAll()).labels]).toEqual([0, 1, 2, 0])
+    symlinkSync(fifo, fifo)
+    expectError(
+      {},
+      new DataError(`imageFolder: cannot read ${fifo}: ELOOP: too many symbolic links encountered, stat '${fifo}'`),
+    )
+  })
+
+  it.each([
+    ['a file', () => join(root, 'file')],
+    ['a name that is too long', () => join(root, 'x'.repeat(300))],
+    ['a zero byte', () => `${root}\0`],
+  ])('name a root that cannot be read: %s', (_, at) => {
+    writeFileSync(join(root, 'file'), '')
+    const error = caught(() => imageFolder({ ...options, root: at() }))
+    expect(error).toBeInstanceOf(DataError)
+    expect(error.message).toContain(`imageFolder: cannot read the folder ${at()}`)
+    expect(error.cause).toBeInstanceOf(Error)
   })
 
   it('name a class that only the test split has', async () => {

@@ -265,7 +265,7 @@ test('a missing file and a folder', async () => {
   await expect(readSafetensors(missing)).rejects.toThrow(`safetensors: cannot read ${missing}: ENOENT`)
   mkdirSync(missing)
   await expect(readSafetensors(missing)).rejects.toThrow(
-    `safetensors: expected a file but ${missing} is something else`,
+    `safetensors: expected a file but received a folder: ${missing}`,
   )
 })
 
