@@ -60,6 +60,7 @@ async function runEvaluate(choice: EvaluateChoice, terminal: Terminal): Promise<
   const stream = terminal.progress(json)
   const reporter = reporterFor(stream)
   await stoppable(
+    terminal,
     async ({ signal, exitCode }) => {
       stream.write(
         `evaluating ${checkpoint} on the ${split} images of ${dataset} (${config.device ?? stored.device})\n`,

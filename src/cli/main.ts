@@ -10,4 +10,5 @@ process.on('uncaughtException', error => {
   reportFailure(error, terminal.err)
   process.exit(EXIT_FAILURE)
 })
-process.exitCode = await run(process.argv.slice(2), terminal)
+const exitCode = await run(process.argv.slice(2), terminal)
+process.exitCode = exitCode || process.exitCode // that of lost output

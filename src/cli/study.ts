@@ -75,6 +75,7 @@ export async function runStudyCommand<Row extends MemberResult>(
     else reporter = reporterFor(stream, line)
   }
   await stoppable(
+    terminal,
     async ({ signal, exitCode }) => {
       const onProgress = (progress: Progress) => reporter?.show(progress)
       const outcome = await study({ runDir, signal, onMember, onProgress }).finally(close)

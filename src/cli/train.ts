@@ -42,6 +42,7 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   const stream = terminal.progress(choice.json === true)
   const reporter = reporterFor(stream, headline(config, runDir, place))
   await stoppable(
+    terminal,
     async stop => {
       const options = { runDir, resume: place.resume, signal: stop.signal, onProgress: reporter.show }
       const result = await train(config, options).finally(() => reporter.close())

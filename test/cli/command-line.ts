@@ -43,6 +43,7 @@ export async function igcnet(...argv: string[]): Promise<Outcome> {
     },
     progress: json => stream(json ? 'stderr' : 'stdout'),
     columns: () => undefined,
+    broken: new AbortController().signal,
   })
   return { code, ...written }
 }
