@@ -5,7 +5,7 @@
  *
  * The two files belong together at every moment, also after a crash: the state names its model by the SHA-256 of the
  * weights, and the new pair takes the place of the old one in this order:
- *   1. write last.safetensors.tmp and last.state.safetensors.tmp, both flushed to the device
+ *   1. write both under temporary names (disk.ts), flushed to the device
  *   2. rename the state: from here on the new pair counts
  *   3. rename the model
  * Between 2 and 3 the model of the new state is still under its temporary name, where `loadCheckpoint` finds it; the next
@@ -16,7 +16,7 @@ import { basename, dirname, join } from 'node:path'
 import { DataError } from '../errors.ts'
 import { statOf } from '../file.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
-import { type Disk, disk, temporary, writeWhole } from './disk.ts'
+import { type Disk, disk, leftovers, temporary, writeWhole } from './disk.ts'
 import { encodeSafetensors, hashTensors, readSafetensors, type StoredTensor } from './safetensors.ts'
 import { parseState, type TrainingState } from './training-state.ts'
 
@@ -71,17 +71,19 @@ function encodeState({ model, velocities, state }: Checkpoint): Uint8Array[] {
  */
 export async function saveCheckpoint(folder: string, checkpoint: Checkpoint, on: Disk = disk): Promise<void> {
   const [model, state] = [join(folder, LAST), join(folder, LAST_STATE)]
+  const unfinished = { model: temporary(model), state: temporary(state) }
   let counts = false
   try {
-    await on.write(temporary(model), encodeModel(checkpoint.model))
-    await on.write(temporary(state), encodeState(checkpoint))
-    await on.rename(temporary(state), state)
+    await on.write(unfinished.model, encodeModel(checkpoint.model))
+    await on.write(unfinished.state, encodeState(checkpoint))
+    await on.rename(unfinished.state, state)
     counts = true
     await on.syncFolder(folder)
-    await on.rename(temporary(model), model)
+    await on.rename(unfinished.model, model)
     await on.syncFolder(folder)
   } catch (cause) {
-    if (!counts) await removeTemporaries(folder, on).catch(() => {}) // the first error is the one to tell
+    // The first error is the one to tell.
+    if (!counts) for (const file of Object.values(unfinished)) await on.remove(file).catch(() => {})
     const outcome = counts ? 'the new checkpoint counts' : 'the checkpoint before it, if any, is whole'
     throw new DataError(`checkpoint: cannot write ${model}: ${(cause as Error).message}; ${outcome}`, { cause })
   }
@@ -105,18 +107,24 @@ export async function writeModel(path: string, model: StoredModel, on: Disk = di
 /** Finishes a renaming that a crash interrupted, and removes what interrupted writes left. */
 export async function settle(folder: string, on: Disk = disk): Promise<void> {
   const model = join(folder, LAST)
-  if (existsSync(join(folder, LAST_STATE)) && existsSync(temporary(model))) {
-    const wanted = (await readState(folder)).model
-    if ((await identity(model)) !== wanted && (await identity(temporary(model))) === wanted) {
-      await on.rename(temporary(model), model)
+  if (existsSync(join(folder, LAST_STATE)) && (await leftovers(model)).length > 0) {
+    const file = await modelOf(folder, (await readState(folder)).model)
+    if (file !== model) {
+      await on.rename(file, model)
       await on.syncFolder(folder)
     }
   }
-  await removeTemporaries(folder, on)
+  for (const name of [LAST, LAST_STATE, BEST]) {
+    for (const file of await leftovers(join(folder, name))) await on.remove(file)
+  }
 }
 
-async function removeTemporaries(folder: string, on: Disk): Promise<void> {
-  for (const name of [LAST, LAST_STATE, BEST]) await on.remove(temporary(join(folder, name)))
+/** The file of the model with the identity `wanted`: last.safetensors, unless its renaming was interrupted. */
+async function modelOf(folder: string, wanted: string): Promise<string> {
+  const model = join(folder, LAST)
+  if ((await identity(model)) === wanted) return model
+  for (const file of await leftovers(model)) if ((await identity(file)) === wanted) return file
+  return model
 }
 
 /** The weightsSha256 of a model file, or undefined if it is missing or damaged. */
@@ -200,9 +208,7 @@ export function hasCheckpoint(folder: string): boolean {
 export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
   const path = join(folder, LAST)
   const { model: wanted, velocities, state } = await readState(folder)
-  const pending = temporary(path)
-  const interrupted = (await identity(path)) !== wanted && (await identity(pending)) === wanted
-  const model = await readModel(interrupted ? pending : path)
+  const model = await readModel(await modelOf(folder, wanted))
   if (model.weightsSha256 !== wanted) {
     throw new DataError(
       `checkpoint: expected the model of ${join(folder, LAST_STATE)} (weights ${wanted}) in ${path} but received weights ${model.weightsSha256}`,

@@ -1,9 +1,9 @@
 /**
  * The folder of a run: config.json, metrics.jsonl and metrics.csv (a row per epoch), curves.svg, and the checkpoints of
- * checkpoint.ts. Checked in test/unit/run-folder.test.ts.
+ * checkpoint.ts; while a run writes, run.lock (run-lock.ts). Checked in test/unit/run-folder.test.ts.
  */
 import { existsSync } from 'node:fs'
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
@@ -11,8 +11,9 @@ import { checkIsFile, statOf } from '../file.ts'
 import { hasCheckpoint, LAST_STATE, parseConfig, settle } from './checkpoint.ts'
 import type { TrainConfig } from './config.ts'
 import { drawCurves } from './curves.ts'
-import { type Disk, disk, temporary, writeWhole } from './disk.ts'
+import { type Disk, disk, leftovers, writeWhole } from './disk.ts'
 import { COLUMNS, type EpochRow } from './metrics.ts'
+import { LOCK, RunLock } from './run-lock.ts'
 
 /** The configuration of a run; there from its first moment on. */
 export const CONFIG = 'config.json'
@@ -26,35 +27,50 @@ const csvLine = (row: EpochRow) => `${COLUMNS.map(key => row[key]).join(',')}\n`
 
 export class RunFolder {
   readonly path: string
+  readonly #lock: RunLock
   readonly #disk: Disk
 
-  private constructor(path: string, on: Disk) {
-    this.path = path
+  private constructor(lock: RunLock, on: Disk) {
+    this.path = lock.folder
+    this.#lock = lock
     this.#disk = on
   }
 
   /**
-   * Makes the folder ready for a run: makes it if need be, removes what a killed run left half-written, and writes the
-   * configuration and the rows so far, so that a folder that cannot be written to is found before the training.
+   * Makes the folder if need be, and locks it: from here on nobody else writes into it. Whoever calls this releases it.
+   * @throws DataError, also when another run writes into the folder
+   */
+  static async lock(path: string): Promise<RunLock> {
+    return explain(path, async () => {
+      await makeDirectory(path)
+      return await RunLock.acquire(path)
+    })
+  }
+
+  /**
+   * Makes a locked folder ready for a run: removes what a killed run left half-written, and writes the configuration and the rows so far, so that a folder that cannot be written to is found before the training.
    * @param run.rows those of the finished epochs; other rows in the files are gone afterwards
    * @param run.continues whether the run continues one in this folder; a new run does not overwrite a checkpoint
    * @throws DataError
    */
   static async open(
-    path: string,
+    lock: RunLock,
     run: { config: TrainConfig; rows: readonly EpochRow[]; continues: boolean },
     on: Disk = disk,
   ): Promise<RunFolder> {
+    const { folder: path } = lock
     if (!run.continues && hasCheckpoint(path)) {
       throw new DataError(
         `run folder: expected a folder without a run but ${path} has a checkpoint; resume that run, or name another folder`,
       )
     }
-    const folder = new RunFolder(path, on)
-    await folder.#explain(async () => {
-      await makeDirectory(path)
+    const folder = new RunFolder(lock, on)
+    await explain(path, async () => {
       await settle(path, on)
-      for (const name of [CONFIG, JSONL, CSV, CURVES]) await on.remove(temporary(join(path, name)))
+      const unfinished = await Promise.all([CONFIG, JSONL, CSV, CURVES].map(name => leftovers(join(path, name))))
+      // Locks of the removal of a stale lock: there is none any more.
+      const removals = (await readdir(path)).filter(name => name.startsWith(`${LOCK}.`)).map(name => join(path, name))
+      for (const file of [...unfinished.flat(), ...removals]) await on.remove(file)
     })
     await folder.#write(CONFIG, `${JSON.stringify(run.config, null, 2)}\n`)
     await folder.#write(JSONL, run.rows.map(jsonLine).join(''))
@@ -63,9 +79,15 @@ export class RunFolder {
     return folder
   }
 
+  /** Before a checkpoint is written. @throws DataError when the folder is not this run's any more */
+  async checkLock(): Promise<void> {
+    await this.#lock.check()
+  }
+
   /** Appends the row of an epoch. @throws DataError */
   async append(row: EpochRow): Promise<void> {
-    await this.#explain(async () => {
+    await this.checkLock()
+    await explain(this.path, async () => {
       await appendFile(join(this.path, JSONL), jsonLine(row))
       await appendFile(join(this.path, CSV), csvLine(row))
     })
@@ -77,16 +99,16 @@ export class RunFolder {
   }
 
   async #write(name: string, text: string): Promise<void> {
-    await this.#explain(() => writeWhole(join(this.path, name), [Buffer.from(text)], this.#disk))
+    await explain(this.path, () => writeWhole(join(this.path, name), [Buffer.from(text)], this.#disk))
   }
+}
 
-  async #explain(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (cause) {
-      if (cause instanceof DataError) throw cause
-      throw new DataError(`run folder: cannot write to ${this.path}: ${(cause as Error).message}`, { cause })
-    }
+async function explain<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause
+    throw new DataError(`run folder: cannot write to ${path}: ${(cause as Error).message}`, { cause })
   }
 }
 

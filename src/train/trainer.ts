@@ -3,6 +3,7 @@
  * every parameter, a learning rate that falls in steps, the whole test set after every epoch.
  * Checked in test/unit/trainer.test.ts, with killed processes in test/train/resume.test.ts.
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
 import { setThreads } from '../device.ts'
@@ -30,6 +31,7 @@ import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './netwo
 import type { OnProgress } from './progress.ts'
 import { checkPosition, findRun, isSame } from './resume.ts'
 import { RunFolder } from './run-folder.ts'
+import type { RunLock } from './run-lock.ts'
 import { Steps } from './step.ts'
 import { freshPartial, freshState, type TrainingState } from './training-state.ts'
 
@@ -73,7 +75,7 @@ export interface TrainResult {
  * Trains a network and keeps the run in a folder. One device and number of threads, one configuration: the same bits,
  * also when the run is interrupted at any moment and resumed.
  * @throws RangeError, TypeError for a configuration that makes no sense or differs from that of the resumed run;
- * DataError for files that are missing, damaged or cannot be written; IgcError with the code ERR_IGC_DIVERGED when the
+ * DataError for files that are missing, damaged or cannot be written, or a folder that another run writes into; IgcError with the code ERR_IGC_DIVERGED when the
  * loss is no finite number any more
  * @example
  * const result = await train(withDefaults({ depth: 8 }), { runDir: 'runs/first' })
@@ -81,6 +83,27 @@ export interface TrainResult {
  */
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const checked = checkConfig({ ...config })
+  const { runDir } = options
+  const held: { lock?: RunLock } = {}
+  const lockFolder = async () => {
+    held.lock ??= await RunFolder.lock(runDir)
+    return held.lock
+  }
+  try {
+    // Before a checkpoint is read, so that nobody writes a newer one meanwhile. What fails early makes no folder.
+    if (existsSync(runDir)) await lockFolder()
+    return await trainIn(lockFolder, checked, options)
+  } finally {
+    await held.lock?.release()
+  }
+}
+
+/** Trains in the folder that `lockFolder` makes and locks. */
+async function trainIn(
+  lockFolder: () => Promise<RunLock>,
+  checked: TrainConfig,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const { runDir, resume, signal, onProgress, disk: on = disk } = options
   const source = resume === undefined ? undefined : await findRun(resume, checked)
   const checkpoint = source?.checkpoint
@@ -96,7 +119,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     const state = checkpoint?.state ?? freshState()
     if (source) checkPosition(state, trainData, source.path)
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
-    const folder = await RunFolder.open(runDir, run, on)
+    const folder = await RunFolder.open(await lockFolder(), run, on)
     training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
     if (checkpoint) await training.restore(checkpoint, source.path)
     if (source && checkpoint && !run.continues) await training.adoptBest(source.folder)
@@ -324,6 +347,7 @@ class Training {
 
   async #save(model: StoredModel): Promise<void> {
     const { state, folder, onProgress, on } = this.#parts
+    await folder.checkLock()
     const velocities = await readTensors(this.#velocities())
     await saveCheckpoint(folder.path, { model, velocities, state }, on)
     this.#weightsSha256 = model.weightsSha256

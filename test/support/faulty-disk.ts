@@ -10,6 +10,9 @@ import { type Disk, disk } from '../../src/train/disk.ts'
 export const FAULTS = ['full', 'crash before', 'crash halfway', 'crash after'] as const
 export type Fault = (typeof FAULTS)[number]
 
+/** The name of a file without what makes a temporary name new. */
+export const nameOf = (path: string) => basename(path).replace(/\.[0-9a-f]{12}\.tmp$/, '.tmp')
+
 /** An operation as tests name it: `write last.safetensors.tmp`. */
 export type Observer = (operation: string) => void
 
@@ -22,14 +25,14 @@ export function observedDisk(before: Observer, halfway: Observer = () => {}, aft
   }
   return {
     write: (path, parts) =>
-      tell(`write ${basename(path)}`, async () => {
+      tell(`write ${nameOf(path)}`, async () => {
         writeFileSync(path, Buffer.concat(parts).subarray(0, Buffer.concat(parts).length / 2))
-        halfway(`write ${basename(path)}`)
+        halfway(`write ${nameOf(path)}`)
         await disk.write(path, parts)
       }),
-    rename: (from, to) => tell(`rename ${basename(to)}`, () => disk.rename(from, to)),
+    rename: (from, to) => tell(`rename ${nameOf(to)}`, () => disk.rename(from, to)),
     syncFolder: path => tell('syncFolder', () => disk.syncFolder(path)),
-    remove: path => tell(`remove ${basename(path)}`, () => disk.remove(path)),
+    remove: path => tell(`remove ${nameOf(path)}`, () => disk.remove(path)),
   }
 }
 

@@ -2,7 +2,16 @@
  * Checkpoints: what is saved is loaded; a full disk and a crash at every single operation leave a whole pair of files;
  * damaged, foreign and mixed files are errors that say what is wrong. With killed processes: test/train/resume.test.ts.
  */
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { DataError } from '../../src/errors.ts'
@@ -156,10 +165,11 @@ describe.each(FAULTS)('%s', fault => {
 
 test('the settling of a crash can crash itself', async () => {
   for (const fault of FAULTS) {
-    for (let at = 0; at < 5; at++) {
+    for (let at = 0; at < 3; at++) {
       const folder = newFolder()
       await saveCheckpoint(folder, checkpoint(1))
       await expect(saveCheckpoint(folder, checkpoint(2), faultyDisk('crash after', 2))).rejects.toThrow()
+      writeFileSync(temporary(join(folder, BEST)), 'half') // to be removed, behind the two operations of a renaming
       await expect(settle(folder, faultyDisk(fault, at))).rejects.toThrow()
       expect(await loadCheckpoint(folder)).toEqual(checkpoint(2))
       await settle(folder)
@@ -347,6 +357,23 @@ describe('networks', () => {
   })
 })
 
-test('temporary names are in the same folder', () => {
-  expect(temporary(join('a', LAST))).toBe(join('a', 'last.safetensors.tmp'))
+test('temporary names are in the same folder, and new', () => {
+  const [one, two] = [temporary(join('a', LAST)), temporary(join('a', LAST))]
+  expect(one).toMatch(/^a.last\.safetensors\.[0-9a-f]{12}\.tmp$/)
+  expect(two).not.toBe(one)
+})
+
+test('a model whose renaming was interrupted is found under every temporary name, also that of version 0.1', async () => {
+  for (const name of [`${LAST}.0123456789ab.tmp`, `${LAST}.tmp`]) {
+    const folder = newFolder()
+    await saveCheckpoint(folder, checkpoint(2))
+    renameSync(join(folder, LAST), join(folder, name))
+    await saveBest(folder, checkpoint(1).model)
+    renameSync(join(folder, BEST), join(folder, LAST))
+    writeFileSync(join(folder, `${LAST}.ffffffffffff.tmp`), 'half')
+    expect(await loadCheckpoint(folder)).toEqual(checkpoint(2))
+    await settle(folder)
+    expect(await loadCheckpoint(folder)).toEqual(checkpoint(2))
+    expect(readdirSync(folder).sort()).toEqual(FILES)
+  }
 })

@@ -1,14 +1,15 @@
 /** The run folder: its files row for row, what a killed run left, folders that cannot be written to, and the curves. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 import { DataError } from '../../src/errors.ts'
 import { saveBest, saveCheckpoint, storeModel } from '../../src/train/checkpoint.ts'
 import { withDefaults } from '../../src/train/config.ts'
 import { drawCurves } from '../../src/train/curves.ts'
-import { disk } from '../../src/train/disk.ts'
+import { type Disk, disk, temporary } from '../../src/train/disk.ts'
 import type { EpochRow } from '../../src/train/metrics.ts'
 import { isBeforeFirstCheckpoint, RunFolder, readRunConfig } from '../../src/train/run-folder.ts'
+import type { RunLock } from '../../src/train/run-lock.ts'
 import { freshState } from '../../src/train/training-state.ts'
 import { temporaryDirectory } from '../support/data-samples.ts'
 import { faultyDisk } from '../support/faulty-disk.ts'
@@ -30,12 +31,22 @@ function row(epoch: number, over: Partial<EpochRow> = {}): EpochRow {
   return { epoch, ...metrics, testTop5: 50, lr: 0.1, seconds: 1.5, imagesPerSecond: 640, ...over }
 }
 
+let held: RunLock | undefined
+afterEach(() => held?.release())
+
+/** Opens a folder; the one opened before is let go. */
+async function open(path: string, ...run: [Parameters<typeof RunFolder.open>[1], Disk?]): Promise<RunFolder> {
+  await held?.release()
+  held = await RunFolder.lock(path)
+  return RunFolder.open(held, ...run)
+}
+
 const text = (folder: string, name: string) => readFileSync(join(folder, name), 'utf8')
 
 test('a new folder has the configuration and empty tables', async () => {
   const folder = join(newFolder(), 'deep', 'run')
-  await RunFolder.open(folder, fresh)
-  expect(readdirSync(folder).sort()).toEqual(['config.json', 'curves.svg', 'metrics.csv', 'metrics.jsonl'])
+  await open(folder, fresh)
+  expect(readdirSync(folder).sort()).toEqual(['config.json', 'curves.svg', 'metrics.csv', 'metrics.jsonl', 'run.lock'])
   expect(await readRunConfig(folder)).toEqual(config)
   expect(text(folder, 'metrics.jsonl')).toBe('')
   expect(text(folder, 'metrics.csv')).toBe(
@@ -45,7 +56,7 @@ test('a new folder has the configuration and empty tables', async () => {
 
 test('a row for every epoch, in both tables', async () => {
   const folder = newFolder()
-  const run = await RunFolder.open(folder, fresh)
+  const run = await open(folder, fresh)
   await run.append(row(0))
   await run.append(row(1, { testLoss: Number.NaN }))
   const lines = text(folder, 'metrics.jsonl').trimEnd().split('\n')
@@ -59,10 +70,10 @@ test('a row for every epoch, in both tables', async () => {
 
 test('a continued run has the rows of its checkpoint; later and torn ones are gone', async () => {
   const folder = newFolder()
-  const run = await RunFolder.open(folder, fresh)
+  const run = await open(folder, fresh)
   for (const epoch of [0, 1, 2]) await run.append(row(epoch))
   writeFileSync(join(folder, 'metrics.jsonl'), `${text(folder, 'metrics.jsonl')}{"epoch":3,"tr`)
-  const again = await RunFolder.open(folder, { config, rows: [row(0), row(1)], continues: true })
+  const again = await open(folder, { config, rows: [row(0), row(1)], continues: true })
   await again.append(row(2, { trainLoss: 7 }))
   const rows = text(folder, 'metrics.jsonl').trimEnd().split('\n')
   expect(rows.map(line => JSON.parse(line))).toEqual([row(0), row(1), row(2, { trainLoss: 7 })])
@@ -79,10 +90,16 @@ test('what a killed run left half-written is removed', async () => {
     'last.state.safetensors',
     'best.safetensors',
   ]
-  for (const name of names) writeFileSync(join(folder, `${name}.tmp`), 'half')
-  writeFileSync(join(folder, 'notes.tmp'), 'not ours')
-  await RunFolder.open(folder, fresh)
-  expect(readdirSync(folder).filter(name => name.endsWith('.tmp'))).toEqual(['notes.tmp'])
+  for (const name of names) {
+    writeFileSync(join(folder, `${name}.tmp`), 'half') // of version 0.1
+    writeFileSync(temporary(join(folder, name)), 'half')
+    writeFileSync(temporary(join(folder, name)), 'half')
+  }
+  for (const name of ['notes.tmp', 'my-config.json.tmp']) writeFileSync(join(folder, name), 'not ours')
+  writeFileSync(join(folder, 'run.lock.1-2'), '')
+  await open(folder, fresh)
+  expect(readdirSync(folder).filter(name => name.endsWith('.tmp'))).toEqual(['my-config.json.tmp', 'notes.tmp'])
+  expect(readdirSync(folder)).not.toContain('run.lock.1-2')
 })
 
 test('a new run does not overwrite a checkpoint', async () => {
@@ -92,11 +109,11 @@ test('a new run does not overwrite a checkpoint', async () => {
   const message =
     `run folder: expected a folder without a run but ${folder} has a checkpoint; ` +
     'resume that run, or name another folder'
-  await expect(RunFolder.open(folder, fresh)).rejects.toThrow(message)
+  await expect(open(folder, fresh)).rejects.toThrow(message)
   expect(existsSync(join(folder, 'config.json'))).toBe(false)
   await saveCheckpoint(folder, { model, velocities: new Map(), state: freshState() })
-  await expect(RunFolder.open(folder, fresh)).rejects.toThrow(message)
-  await RunFolder.open(folder, { ...fresh, continues: true })
+  await expect(open(folder, fresh)).rejects.toThrow(message)
+  await open(folder, { ...fresh, continues: true })
 })
 
 test('a folder that cannot be written to', async () => {
@@ -104,7 +121,7 @@ test('a folder that cannot be written to', async () => {
   writeFileSync(file, '')
   const folders = [file, join(file, 'run'), ...(process.platform === 'linux' ? ['/proc/igcnet/run'] : [])]
   for (const folder of folders) {
-    const error = await RunFolder.open(folder, fresh).catch(reason => reason)
+    const error = await open(folder, fresh).catch(reason => reason)
     expect(error).toBeInstanceOf(DataError)
     expect(error.message).toMatch(/^run folder: cannot write to .*: E(EXIST|NOTDIR|NOENT)/)
   }
@@ -114,11 +131,11 @@ test('a full disk while the configuration is written leaves nothing half-written
   const folder = newFolder()
   const writes = ['config.json', 'metrics.jsonl', 'metrics.csv', 'curves.svg']
   const probe = faultyDisk('full', Number.POSITIVE_INFINITY)
-  await RunFolder.open(newFolder(), fresh, probe)
+  await open(newFolder(), fresh, probe)
   for (const name of writes) {
     const at = probe.operations.indexOf(`write ${name}.tmp`)
-    expect(at).toBeGreaterThan(0)
-    const error = await RunFolder.open(folder, fresh, faultyDisk('full', at)).catch(reason => reason)
+    expect(at).toBeGreaterThanOrEqual(0)
+    const error = await open(folder, fresh, faultyDisk('full', at)).catch(reason => reason)
     expect(error).toBeInstanceOf(DataError)
     expect(error.message).toBe(`run folder: cannot write to ${folder}: ENOSPC: no space left on device`)
     expect(readdirSync(folder).filter(file => file.endsWith('.tmp'))).toEqual([])
@@ -127,7 +144,7 @@ test('a full disk while the configuration is written leaves nothing half-written
 
 test('a table that cannot be appended to', async () => {
   const folder = newFolder()
-  const run = await RunFolder.open(folder, fresh)
+  const run = await open(folder, fresh)
   await disk.remove(join(folder, 'metrics.csv'))
   mkdirSync(join(folder, 'metrics.csv'))
   await expect(run.append(row(0))).rejects.toThrow(`run folder: cannot write to ${folder}: EISDIR`)

@@ -21,6 +21,7 @@ import { hashTensors } from '../../src/train/safetensors.ts'
 import { Steps } from '../../src/train/step.ts'
 import { type TrainOptions, train } from '../../src/train/trainer.ts'
 import { collect, temporaryDirectory } from '../support/data-samples.ts'
+import { nameOf } from '../support/faulty-disk.ts'
 
 const root = temporaryDirectory()
 afterAll(root.remove)
@@ -59,7 +60,7 @@ function stopAfter(steps: number, over: Partial<TrainConfig> = {}, options: Part
 /** A disk that has no space for this file. */
 function diskFullAt(file: string): Disk {
   const write: Disk['write'] = async (path, parts) => {
-    if (path.endsWith(`${file}.tmp`)) throw new Error('ENOSPC: no space left on device')
+    if (nameOf(path) === `${file}.tmp`) throw new Error('ENOSPC: no space left on device')
     await disk.write(path, parts)
   }
   return { ...disk, write }
