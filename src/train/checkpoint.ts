@@ -3,6 +3,9 @@
  * one beside it. Checked in test/unit/checkpoint.test.ts (a crash after every single operation on the disk, a full
  * disk) and with killed processes in test/train/resume.test.ts.
  *
+ * The metadata has a hash of its own, `metadataSha256`, since it decides on the training as the values do. Files of version 0.1
+ * have none, and whoever edits metadata on purpose leaves it out.
+ *
  * The two files belong together at every moment, also after a crash: the state names its model by the SHA-256 of the
  * weights, and the new pair takes the place of the old one in this order:
  *   1. write both under temporary names (disk.ts), flushed to the device
@@ -11,6 +14,7 @@
  * Between 2 and 3 the model of the new state is still under its temporary name, where `loadCheckpoint` finds it; the next
  * run in the folder finishes the renaming (`settle`).
  */
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DataError } from '../errors.ts'
@@ -48,9 +52,33 @@ export function storeModel(config: TrainConfig, tensors: Tensors): StoredModel {
   return { config, tensors, weightsSha256: hashTensors(tensors) }
 }
 
+type Metadata = Readonly<Record<string, string>>
+
+/** Metadata with its own SHA-256: of all other entries as JSON, in the order of their names. */
+function sealed(metadata: Metadata): Metadata {
+  return { ...metadata, metadataSha256: hashMetadata(metadata) }
+}
+
+function hashMetadata(metadata: Metadata): string {
+  const entries = Object.entries(metadata).filter(([name]) => name !== 'metadataSha256')
+  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex')
+}
+
+/** @throws DataError for metadata that has a hash and another content */
+function checkMetadata(path: string, metadata: Metadata): void {
+  const { metadataSha256: stored } = metadata
+  const actual = hashMetadata(metadata)
+  if (stored === undefined || stored === actual) return
+  throw new DataError(
+    `checkpoint: expected metadata with the SHA-256 ${stored} in ${path} but received ${actual}: damaged, or edited ` +
+      'without leaving out metadataSha256',
+  )
+}
+
 function encodeModel({ config, tensors, weightsSha256 }: StoredModel): Uint8Array[] {
   const metadata = { producer: 'igcnet', version: VERSION, config: JSON.stringify(config), weightsSha256 }
-  return encodeSafetensors({ tensors, metadata })
+  return encodeSafetensors({ tensors, metadata: sealed(metadata) })
 }
 
 function encodeState({ model, velocities, state }: Checkpoint): Uint8Array[] {
@@ -62,7 +90,7 @@ function encodeState({ model, velocities, state }: Checkpoint): Uint8Array[] {
     velocitiesSha256: hashTensors(velocities),
     state: JSON.stringify(state),
   }
-  return encodeSafetensors({ tensors, metadata })
+  return encodeSafetensors({ tensors, metadata: sealed(metadata) })
 }
 
 /**
@@ -155,6 +183,7 @@ export async function readModel(path: string): Promise<StoredModel> {
       `checkpoint: expected a model file of igcnet (metadata with producer igcnet, version ${VERSION} and config) but received ${path} without`,
     )
   }
+  checkMetadata(path, metadata)
   checkHash(path, metadata.weightsSha256, tensors)
   return { config: parseConfig(text, path), tensors, weightsSha256: metadata.weightsSha256 as string }
 }
@@ -185,6 +214,7 @@ async function readState(folder: string): Promise<{ model: string; velocities: T
       `checkpoint: expected a training state of igcnet (metadata with producer igcnet, version ${VERSION}, model and state) but received ${path} without`,
     )
   }
+  checkMetadata(path, metadata)
   const velocities = new Map<string, StoredTensor>()
   for (const [name, tensor] of tensors) {
     if (!name.startsWith(VELOCITY)) {

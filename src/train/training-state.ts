@@ -66,7 +66,12 @@ function isPosition(value: unknown): boolean {
 }
 
 function isPartial(value: unknown): boolean {
-  return isFields(value) && Object.keys(freshPartial()).every(key => isNumber(value[key]))
+  if (!isFields(value) || !Object.keys(freshPartial()).every(key => isNumber(value[key]))) return false
+  const { correct, examples, steps } = value as unknown as PartialEpoch
+  // A step has an example at least.
+  return (
+    [correct, examples, steps].every(isCount) && correct <= examples && steps <= examples && steps > 0 === examples > 0
+  )
 }
 
 function isRow(value: unknown, i: number): boolean {

@@ -31,7 +31,7 @@ import {
 import { withDefaults } from '../../src/train/config.ts'
 import { temporary } from '../../src/train/disk.ts'
 import { buildNetwork, readTensors, restoreNetwork } from '../../src/train/network.ts'
-import { encodeSafetensors, readSafetensors, type StoredTensor } from '../../src/train/safetensors.ts'
+import { encodeSafetensors, readSafetensors, type Stored, type StoredTensor } from '../../src/train/safetensors.ts'
 import { freshPartial, freshState } from '../../src/train/training-state.ts'
 import { temporaryDirectory } from '../support/data-samples.ts'
 import { FAULTS, faultyDisk } from '../support/faulty-disk.ts'
@@ -180,12 +180,14 @@ test('the settling of a crash can crash itself', async () => {
 })
 
 /** A folder with checkpoint 1 whose file `name` has other content. */
-async function altered(name: string, change: (stored: Awaited<ReturnType<typeof readSafetensors>>) => object) {
+async function altered(name: string, change: (stored: Stored) => Partial<Stored>) {
   const folder = newFolder()
   await saveCheckpoint(folder, checkpoint(1))
   const path = join(folder, name)
   const stored = await readSafetensors(path)
-  writeFileSync(path, Buffer.concat(encodeSafetensors({ ...stored, ...change(stored) })))
+  const { metadata, ...other } = { ...stored, ...change(stored) }
+  const { metadataSha256: _, ...unsealed } = metadata // as of a file of version 0.1
+  writeFileSync(path, Buffer.concat(encodeSafetensors({ ...other, metadata: unsealed })))
   return folder
 }
 
@@ -257,6 +259,25 @@ test('a flipped bit in the values is found', async () => {
   }
 })
 
+test('another number in the metadata is found; a file without its hash is read', async () => {
+  for (const [name, from, to] of [
+    [LAST, '\\"lr\\":0.1', '\\"lr\\":0.2'],
+    [LAST_STATE, '\\"loss\\":0', '\\"loss\\":4'],
+  ] as const) {
+    const folder = newFolder()
+    await saveCheckpoint(folder, checkpoint(1))
+    const path = join(folder, name)
+    const text = readFileSync(path, 'latin1')
+    expect(text).toContain(from)
+    writeFileSync(path, text.replace(from, to), 'latin1')
+    expect(await messageOf(loadCheckpoint(folder))).toMatch(
+      /^checkpoint: expected metadata with the SHA-256 [0-9a-f]{64} in .* but received [0-9a-f]{64}: damaged, or edited /,
+    )
+    const old = await altered(name, stored => stored)
+    expect(await loadCheckpoint(old)).toEqual(checkpoint(1))
+  }
+})
+
 test('a safetensors file of another tool is an error', async () => {
   const path = join(newFolder(), 'foreign.safetensors')
   writeFileSync(path, Buffer.concat(encodeSafetensors({ tensors: new Map(), metadata: { format: 'pt' } })))
@@ -281,6 +302,9 @@ test.each([
   [{ position: { epoch: 0, batch: 0.5 } }, 'a position with epoch and batch'],
   [{ steps: null }, 'a number of steps'],
   [{ partial: { loss: 1 } }, 'sums of the epoch under way'],
+  [{ partial: { ...freshPartial(), examples: 3 } }, 'sums of the epoch under way'],
+  [{ partial: { ...freshPartial(), steps: 3 } }, 'sums of the epoch under way'],
+  [{ partial: { ...freshPartial(), steps: 1, examples: 2, correct: 3 } }, 'sums of the epoch under way'],
   [{ rows: [{ epoch: 0 }] }, 'a row of metrics for every epoch'],
   [{ best: { epoch: 'x' } }, 'the best epoch or null'],
   [{ position: { epoch: 3, batch: 0 } }, 'a row of metrics for each of the 3 finished epochs'],
