@@ -1,4 +1,4 @@
-/** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts. */
+/** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts and test/unit/evaluate.test.ts. */
 import { noGrad } from '../autograd.ts'
 import type { DownloadProgress, Loader, PlainBatch, Split } from '../data/index.ts'
 import { setThreads } from '../device.ts'

@@ -1,4 +1,4 @@
-/** The mode of a network for as long as a piece of work is enqueued. Checked in test/unit/trainer.test.ts. */
+/** The mode of a network for as long as a piece of work is enqueued. Checked in test/unit/evaluate.test.ts. */
 import type { Network } from '../models/index.ts'
 
 /**

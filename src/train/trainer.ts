@@ -98,12 +98,10 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   }
 }
 
+type LockFolder = () => Promise<RunLock>
+
 /** Trains in the folder that `lockFolder` makes and locks. */
-async function trainIn(
-  lockFolder: () => Promise<RunLock>,
-  checked: TrainConfig,
-  options: TrainOptions,
-): Promise<TrainResult> {
+async function trainIn(lockFolder: LockFolder, checked: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const { runDir, resume, signal, onProgress, disk: on = disk } = options
   const source = resume === undefined ? undefined : await findRun(resume, checked)
   const checkpoint = source?.checkpoint

@@ -381,12 +381,6 @@ describe('networks', () => {
   })
 })
 
-test('temporary names are in the same folder, and new', () => {
-  const [one, two] = [temporary(join('a', LAST)), temporary(join('a', LAST))]
-  expect(one).toMatch(/^a.last\.safetensors\.[0-9a-f]{12}\.tmp$/)
-  expect(two).not.toBe(one)
-})
-
 test('a model whose renaming was interrupted is found under every temporary name, also that of version 0.1', async () => {
   for (const name of [`${LAST}.0123456789ab.tmp`, `${LAST}.tmp`]) {
     const folder = newFolder()

@@ -102,6 +102,12 @@ test('what a killed run left half-written is removed', async () => {
   expect(readdirSync(folder)).not.toContain('run.lock.1-2')
 })
 
+test('temporary names are in the same folder, and new', () => {
+  const [one, two] = [temporary(join('a', 'last.safetensors')), temporary(join('a', 'last.safetensors'))]
+  expect(one).toMatch(/^a.last\.safetensors\.[0-9a-f]{12}\.tmp$/)
+  expect(two).not.toBe(one)
+})
+
 test('a new run does not overwrite a checkpoint', async () => {
   const folder = newFolder()
   const model = storeModel(config, new Map())

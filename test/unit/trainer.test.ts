@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { digits, type Loader, type PlainBatch } from '../../src/data/index.ts'
+import { digits } from '../../src/data/index.ts'
 import { memory, synchronize } from '../../src/device.ts'
 import { DataError, IgcError } from '../../src/errors.ts'
 import { crossEntropy } from '../../src/nn/index.ts'
@@ -14,13 +14,12 @@ import { scope } from '../../src/scope.ts'
 import { readModel } from '../../src/train/checkpoint.ts'
 import { type TrainConfig, withDefaults } from '../../src/train/config.ts'
 import { type Disk, disk } from '../../src/train/disk.ts'
-import { evaluate, evaluateCheckpoint, readConfig } from '../../src/train/evaluate.ts'
-import { buildNetwork, readTensors, restoreNetwork } from '../../src/train/network.ts'
+import { evaluateCheckpoint, readConfig } from '../../src/train/evaluate.ts'
+import { buildNetwork, readTensors } from '../../src/train/network.ts'
 import type { Progress } from '../../src/train/progress.ts'
 import { hashTensors } from '../../src/train/safetensors.ts'
-import { Steps } from '../../src/train/step.ts'
 import { type TrainOptions, train } from '../../src/train/trainer.ts'
-import { collect, temporaryDirectory } from '../support/data-samples.ts'
+import { temporaryDirectory } from '../support/data-samples.ts'
 import { nameOf } from '../support/faulty-disk.ts'
 
 const root = temporaryDirectory()
@@ -179,81 +178,6 @@ describe('a whole run', () => {
     expect(result.testTop5).toBeGreaterThan(result.testTop1)
     expect(result.trainLoss).toBeLessThan(1)
   })
-})
-
-test('evaluation: the mean over all examples in inference mode, by hand', async () => {
-  const net = restoreNetwork(await readModel(whole.checkpoint), config, whole.checkpoint)
-  const loader = digits({ split: 'test', batchSize: 50, examples: 50 })
-  let [loss, right] = [0, 0]
-  net.eval()
-  for await (const { images, labels } of loader) {
-    const answers = labels.dataSync()
-    const logits = net.forward(images).dataSync()
-    answers.forEach((label, n) => {
-      const row = [...logits.subarray(10 * n, 10 * n + 10)]
-      loss += Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0)) - (row[label] as number)
-      if (row.indexOf(Math.max(...row)) === label) right++
-    })
-  }
-  net.train()
-  const found = await evaluate(net, digits({ split: 'test', batchSize: 16, examples: 50 }))
-  expect(net.training).toBe(true)
-  expect(found.top1).toBe((100 * right) / 50)
-  expect(found.loss).toBeCloseTo(loss / 50, 5)
-  net.dispose()
-  await loader.close()
-})
-
-/** A network, and loaders of ten small batches of the same images. */
-async function evaluated() {
-  const net = restoreNetwork(await readModel(whole.checkpoint), config, whole.checkpoint)
-  const loader = () => digits({ split: 'test', batchSize: 5, examples: 50 })
-  const state = async () => hashTensors(await readTensors(Object.entries(net.state())))
-  return { net, loader, state }
-}
-
-test('evaluations of one network at the same time: each as if alone, and the network stays as it was', async () => {
-  const { net, loader, state } = await evaluated()
-  const before = await state()
-  const alone = await evaluate(net, loader())
-  const short = digits({ split: 'test', batchSize: 5, examples: 10 })
-  const [first, second] = await Promise.all([evaluate(net, loader()), evaluate(net, loader()), evaluate(net, short)])
-  expect(first).toEqual(alone)
-  expect(second).toEqual(alone)
-  expect(net.training).toBe(true)
-  expect(await state()).toBe(before)
-  net.dispose()
-})
-
-test('training steps between the batches of an evaluation are those without it', async () => {
-  const [batch] = await collect(digits({ split: 'train', batchSize: 16, examples: 16 }).plainBatches())
-  const trained = async (isEvaluated: boolean) => {
-    const { net, loader, state } = await evaluated()
-    const optimiser = sgd(net.parameters(), { lr: 0.01, momentum: 0, nesterov: false, weightDecay: 0 })
-    using steps = new Steps(net, optimiser, { device: 'cpu', labelSmoothing: 0 })
-    const stepping = async function* () {
-      for await (const each of loader().plainBatches()) {
-        steps.enqueue(batch as PlainBatch)
-        yield each
-      }
-    }
-    if (isEvaluated) await evaluate(net, { plainBatches: stepping } as Loader)
-    else for await (const _ of stepping());
-    const hash = await state()
-    optimiser.dispose()
-    net.dispose()
-    return hash
-  }
-  expect(await trained(true)).toBe(await trained(false))
-})
-
-test('an evaluation leaves a layer that was frozen in inference mode', async () => {
-  const { net, loader } = await evaluated()
-  const [, frozen] = net.namedChildren().at(-1) as [string, { training: boolean; eval(): unknown }]
-  frozen.eval()
-  await evaluate(net, loader())
-  expect([net.training, frozen.training]).toEqual([true, false])
-  net.dispose()
 })
 
 describe('stopping and resuming', () => {
