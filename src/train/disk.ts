@@ -1,7 +1,8 @@
 /**
  * Files that are whole or not there: written under a temporary name in the same folder, flushed to the device, then
- * renamed. Temporary names are never used twice, so that two writers at least leave whole files. The few operations on the disk go through an object, so that tests can let each of them fail or be the last
- * one before a crash (test/unit/checkpoint.test.ts).
+ * renamed. Temporary names are never used twice, so that two writers at least leave whole files. The few operations on the
+ * disk go through an object, so that tests can let each of them fail or be the last one before a crash
+ * (test/unit/checkpoint.test.ts).
  */
 import { randomBytes } from 'node:crypto'
 import { open, readdir, rename, rm } from 'node:fs/promises'

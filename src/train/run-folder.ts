@@ -48,7 +48,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes a locked folder ready for a run: removes what a killed run left half-written, and writes the configuration and the rows so far, so that a folder that cannot be written to is found before the training.
+   * Makes a locked folder ready for a run: removes what a killed run left half-written, and writes the configuration and
+   * the rows so far, so that a folder that cannot be written to is found before the training.
    * @param run.rows those of the finished epochs; other rows in the files are gone afterwards
    * @param run.continues whether the run continues one in this folder; a new run does not overwrite a checkpoint
    * @throws DataError

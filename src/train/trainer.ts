@@ -75,8 +75,8 @@ export interface TrainResult {
  * Trains a network and keeps the run in a folder. One device and number of threads, one configuration: the same bits,
  * also when the run is interrupted at any moment and resumed.
  * @throws RangeError, TypeError for a configuration that makes no sense or differs from that of the resumed run;
- * DataError for files that are missing, damaged or cannot be written, or a folder that another run writes into; IgcError with the code ERR_IGC_DIVERGED when the
- * loss is no finite number any more
+ * DataError for files that are missing, damaged or cannot be written, or a folder that another run writes into; IgcError
+ * with the code ERR_IGC_DIVERGED when the loss is no finite number any more
  * @example
  * const result = await train(withDefaults({ depth: 8 }), { runDir: 'runs/first' })
  * console.log(`${result.testTop1} %`)
