@@ -20,7 +20,7 @@ const release = join(root, 'build', 'Release')
 const platform = `${process.platform}-${process.arch}`
 const plugin = process.platform === 'win32' ? 'igcnet_cuda.dll' : 'libigcnet_cuda.so'
 
-const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE']
+const PAGES = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE']
 const MAIN_FILES = ['dist', 'data', 'docs', 'examples', ...PAGES]
 
 function inputsHash() {

@@ -70,7 +70,7 @@ describe('igcnet', () => {
   it('holds the built files, the digits, the pages, and nothing else', () => {
     const files = filesIn(folder)
     const top = [...new Set(files.map(file => file.split('/')[0]))].sort()
-    const pages = ['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'NOTICE', 'README.md']
+    const pages = ['ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE', 'README.md']
     expect(top).toEqual([...pages, 'data', 'dist', 'docs', 'examples', 'package.json'])
     const built = new Set(files.filter(file => file.startsWith('dist/')).map(extname))
     expect([...built].filter(end => !['.js', '.map', '.mjs', '.ts'].includes(end))).toEqual([])
