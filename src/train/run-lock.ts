@@ -9,7 +9,7 @@
  * Should a holder that stood still wake up later (a paused container), it finds that its lock is lost before it writes.
  */
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
+import { constants, readFileSync, readlinkSync } from 'node:fs'
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -42,10 +42,11 @@ interface Found {
   version: string
 }
 
-/** Field 22 of /proc/PID/stat; the name of the program before it may have spaces. */
-function startOf(pid: number): string | undefined {
+/** Fields 3 and 22 of /proc/PID/stat; the name of the program before them may have spaces. */
+function statusOf(pid: number): { state: string | undefined; start: string | undefined } | undefined {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+    return { state: fields[0], start: fields[19] }
   } catch {
     return undefined
   }
@@ -72,8 +73,9 @@ function isRunning(pid: number): boolean {
 function isAlive({ pid, system, start }: Holder): boolean | undefined {
   if (system === undefined || system !== systemOf()) return undefined
   if (!isRunning(pid)) return false
-  const found = startOf(pid)
-  return start === undefined || found === undefined ? undefined : start === found
+  const found = statusOf(pid)
+  if (found?.state === 'Z') return false // it ended; in a container often nobody asks how
+  return start === undefined || found?.start === undefined ? undefined : start === found.start
 }
 
 function isHolder(value: unknown): value is Holder {
@@ -90,12 +92,17 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-/** The lock at a path, or undefined. It is opened, since network file systems are up to date then only. */
+/**
+ * The lock at a path, or undefined. It is opened, since network file systems are up to date then only. Links are not
+ * followed, and FIFOs not waited for: they are no locks.
+ */
 async function find(path: string): Promise<Found | undefined> {
   let file: FileHandle | undefined
   try {
-    file = await open(path, 'r')
-    const { ino, mtimeNs } = await file.stat({ bigint: true })
+    file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0))
+    const stats = await file.stat({ bigint: true })
+    const { ino, mtimeNs } = stats
+    if (!stats.isFile()) throw new DataError(`run folder: expected a file for the lock ${path} but it is none`)
     return { holder: parseHolder(await file.readFile('utf8')), version: `${ino}-${mtimeNs}` }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
@@ -168,7 +175,7 @@ export class RunLock {
       throw error
     }
     const { pid } = process
-    const holder: Holder = { pid, host: hostname(), system: systemOf(), start: startOf(pid), id: randomUUID() }
+    const holder: Holder = { pid, host: hostname(), system: systemOf(), start: statusOf(pid)?.start, id: randomUUID() }
     try {
       await file.writeFile(`${JSON.stringify(holder)}\n`)
     } catch (error) {

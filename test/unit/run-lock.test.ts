@@ -1,12 +1,15 @@
 /** The lock of a run folder: one writer, named to the others; locks of processes that are gone are in nobody's way. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -65,6 +68,46 @@ test('a second train() in a folder gets an error, and the first run is as if alo
   expect(existsSync(lockOf(runDir))).toBe(false)
   const again = await train({ ...config, numEpochs: 2 }, { runDir, resume: runDir })
   expect(again).toMatchObject({ epochs: 2, stopped: false })
+})
+
+test.runIf(process.platform === 'linux')(
+  'the lock of a process that ended and was not waited for is stale',
+  async () => {
+    const folder = newFolder()
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    children.push(parent)
+    const [output] = await once(parent.stdout, 'data')
+    const pid = Number(output)
+    const fields = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')
+    const start = fields()[21]
+    while (fields()[2] !== 'Z') await new Promise(resolve => setTimeout(resolve, 20))
+    await writeLock(folder, { pid, start })
+    const before = performance.now()
+    await (await RunLock.acquire(folder)).release()
+    expect(performance.now() - before).toBeLessThan(5000) // not after ten seconds of silence
+  },
+)
+
+test.runIf(process.platform !== 'win32')('what is no file is no lock, and is not waited for', async () => {
+  const make: Record<string, (path: string) => void> = {
+    'a folder': path => mkdirSync(path),
+    'a FIFO': path => void spawnSync('mkfifo', [path]),
+    'a link to nothing': path => symlinkSync('nothing', path),
+    'a link to a file': path => symlinkSync('/etc/hosts', path),
+  }
+  for (const [kind, makeIt] of Object.entries(make)) {
+    const runDir = newFolder()
+    makeIt(lockOf(runDir))
+    const error = await train(withDefaults({ ...tiny, numEpochs: 1 }), { runDir }).then(
+      () => 'trained',
+      reason => reason,
+    )
+    expect(error, kind).toBeInstanceOf(DataError)
+    expect(error.message, kind).toMatch(
+      /^run folder: (expected a file for the lock .*run\.lock|cannot write to .*: ELOOP)/,
+    )
+    expect(readdirSync(runDir), kind).toEqual(['run.lock'])
+  }
 })
 
 test('a run that ends with an error lets its folder go', async () => {
