@@ -8,7 +8,6 @@
 
 #include <cstdint>
 
-#include "core/random.h"  // IGCNET_HOST_DEVICE
 #include "core/tensor.h"
 
 namespace igcnet {
@@ -17,7 +16,7 @@ struct CrossEntropyParams {
   double label_smoothing = 0;  // e, in [0, 1]
 };
 
-IGCNET_HOST_DEVICE inline bool is_class(int32_t label, int64_t K) { return label >= 0 && label < K; }
+constexpr bool is_class(int32_t label, int64_t K) { return label >= 0 && label < K; }
 // Throws DataError for the first label that is no class; the host devices ask it behind their results.
 void check_labels(const Input& labels, int64_t K);
 

@@ -1,5 +1,6 @@
 /** Pooling layers. Checked in test/unit/layers.test.ts; their ops in test/kernels/pool2d.test.ts. */
 import { ShapeError } from '../errors.ts'
+import { pool2dParams } from '../ops/avg-pool2d.ts'
 import { avgPool2d, globalAvgPool2d, type Images, maxPool2d, type Pool2dOptions } from '../ops/index.ts'
 import type { FloatDType, Tensor } from '../tensor.ts'
 import { Module } from './module.ts'
@@ -9,7 +10,7 @@ import { checkSizes } from './sizes.ts'
 export class AvgPool2d extends Module {
   readonly options: Pool2dOptions
 
-  /** @throws ShapeError when a size is no whole number in its range */
+  /** @throws ShapeError when a size is no whole number in its range; TypeError without options */
   constructor(options: Pool2dOptions) {
     super()
     checkWindow('AvgPool2d', options)
@@ -27,7 +28,7 @@ export class AvgPool2d extends Module {
 export class MaxPool2d extends Module {
   readonly options: Pool2dOptions
 
-  /** @throws ShapeError when a size is no whole number in its range */
+  /** @throws ShapeError when a size is no whole number in its range; TypeError without options */
   constructor(options: Pool2dOptions) {
     super()
     checkWindow('MaxPool2d', options)
@@ -50,7 +51,8 @@ export class GlobalAvgPool2d extends Module<Images, Tensor<readonly [number, num
   }
 }
 
-function checkWindow(layer: string, { kernel, stride = kernel, padding = 0 }: Pool2dOptions): void {
+function checkWindow(layer: string, options: Pool2dOptions): void {
+  const { kernel, stride, padding } = pool2dParams(layer, options)
   checkSizes(layer, { kernel, stride })
   checkSizes(layer, { padding }, 0)
   if (padding <= kernel / 2) return

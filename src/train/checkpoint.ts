@@ -3,8 +3,8 @@
  * one beside it. Checked in test/unit/checkpoint.test.ts (a crash after every single operation on the disk, a full
  * disk) and with killed processes in test/train/resume.test.ts.
  *
- * The metadata has a hash of its own, `metadataSha256`, since it decides on the training as the values do. Files of version 0.1
- * have none, and whoever edits metadata on purpose leaves it out.
+ * The metadata has a hash of its own, `metadataSha256`, since it decides on the training as the values do. Older files have
+ * none, and whoever edits metadata on purpose leaves it out.
  *
  * The two files belong together at every moment, also after a crash: the state names its model by the SHA-256 of the
  * weights, and the new pair takes the place of the old one in this order:

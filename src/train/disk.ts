@@ -47,7 +47,7 @@ export const disk: Disk = {
 /** A new temporary name of a file: `config.json.5f0c3a9d1e77.tmp`. */
 export const temporary = (path: string) => `${path}.${randomBytes(6).toString('hex')}.tmp`
 
-/** What writers that were killed left under temporary names of a file, also those of version 0.1, without a number. */
+/** What writers that were killed left under temporary names of a file, and older ones without a number. */
 export async function leftovers(path: string): Promise<string[]> {
   const prefix = basename(path)
   const isLeft = (name: string) => name.startsWith(prefix) && /^(\.[0-9a-f]{12})?\.tmp$/.test(name.slice(prefix.length))

@@ -61,7 +61,7 @@ describe('a device', () => {
     expect(result.slice(1)).toEqual(['fine', 1e6])
   })
 
-  // Two processes fewer than a team of eight needs: Node's own, and one for the stream.
+  // Limits that leave room for Node itself, whose threads count, and for few more.
   it.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
     'lives on where the system gives few threads',
     () => {

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import {
   add,
   type DType,
-  device,
   linear,
   noGrad,
   ones,
@@ -18,10 +17,7 @@ import {
 } from '../../src/index.ts'
 import { native } from '../../src/native.ts'
 import { record } from '../../src/ops/record.ts'
-
-const bytesInUse = () => device.memory().bytesInUse
-const leaf = (...values: number[]) => tensor(values, [values.length], { requiresGrad: true })
-const gradient = (x: Tensor) => x.grad && Array.from(x.grad.dataSync())
+import { bytesInUse, gradient, leaf } from '../support/gradients.ts'
 
 describe('gradients', () => {
   it('add up over several walks until they are freed', () => {

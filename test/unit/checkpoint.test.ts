@@ -186,7 +186,7 @@ async function altered(name: string, change: (stored: Stored) => Partial<Stored>
   const path = join(folder, name)
   const stored = await readSafetensors(path)
   const { metadata, ...other } = { ...stored, ...change(stored) }
-  const { metadataSha256: _, ...unsealed } = metadata // as of a file of version 0.1
+  const { metadataSha256: _, ...unsealed } = metadata // as in an older file
   writeFileSync(path, Buffer.concat(encodeSafetensors({ ...other, metadata: unsealed })))
   return folder
 }
@@ -381,7 +381,7 @@ describe('networks', () => {
   })
 })
 
-test('a model whose renaming was interrupted is found under every temporary name, also that of version 0.1', async () => {
+test('a model whose renaming was interrupted is found under every temporary name, also an older one', async () => {
   for (const name of [`${LAST}.0123456789ab.tmp`, `${LAST}.tmp`]) {
     const folder = newFolder()
     await saveCheckpoint(folder, checkpoint(2))

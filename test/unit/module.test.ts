@@ -1,11 +1,11 @@
 /** Modules: what they find in their properties, the names in their state, loading, modes, and the end of them. */
 import { describe, expect, it } from 'vitest'
-import { device, models, nn, ones, optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
+import { models, nn, ones, optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
+import { bytesInUse } from '../support/gradients.ts'
 
 const norm = ['weight', 'bias', 'runningMean', 'runningVar']
 const names = (prefix: string, ...rest: string[]) => rest.map(name => `${prefix}.${name}`)
 const bn = (prefix: string) => names(`${prefix}.bn`, ...norm)
-const bytesInUse = () => device.memory().bytesInUse
 
 describe('names in the state', () => {
   const igc = { primaryPartitions: 2, secondaryPartitions: 2 }

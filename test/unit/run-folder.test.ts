@@ -91,7 +91,7 @@ test('what a killed run left half-written is removed', async () => {
     'best.safetensors',
   ]
   for (const name of names) {
-    writeFileSync(join(folder, `${name}.tmp`), 'half') // of version 0.1
+    writeFileSync(join(folder, `${name}.tmp`), 'half') // as older writers did
     writeFileSync(temporary(join(folder, name)), 'half')
     writeFileSync(temporary(join(folder, name)), 'half')
   }

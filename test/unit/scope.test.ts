@@ -3,8 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { device, nn, ones, optim, relu, scope, type Tensor, tensor, tidy, zeros } from '../../src/index.ts'
 import { currentScope } from '../../src/scope.ts'
+import { bytesInUse } from '../support/gradients.ts'
 
-const bytesInUse = () => device.memory().bytesInUse
 const disposed = (...tensors: Tensor[]) => tensors.map(t => t.disposed)
 
 describe('a scope', () => {

@@ -1,9 +1,9 @@
 /** The optimiser against a plain recomputation over several steps, what it frees, its state, and its errors. */
 import { describe, expect, it } from 'vitest'
-import { device, optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
+import { optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
+import { bytesInUse } from '../support/gradients.ts'
 
 const place = { dtype: 'f64', device: 'reference' } as const
-const bytesInUse = () => device.memory().bytesInUse
 
 /** A parameter with a gradient to come: `pull` adds one. */
 function parameter(values: number[]) {

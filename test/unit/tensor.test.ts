@@ -1,22 +1,10 @@
 /** Tensors: how they are made, read, shared, changed and disposed of, and the literal text of every error. */
 import { describe, expect, it } from 'vitest'
-import {
-  type ArrayOf,
-  type DType,
-  device,
-  full,
-  ones,
-  relu,
-  type Shape,
-  Tensor,
-  tensor,
-  zeros,
-} from '../../src/index.ts'
+import { type ArrayOf, type DType, full, ones, relu, type Shape, Tensor, tensor, zeros } from '../../src/index.ts'
+import { bytesInUse } from '../support/gradients.ts'
 
 const disposedText =
   'tensor: expected a live tensor but received one [2, 3] that was disposed of (by dispose() or at the end of its scope)'
-
-const bytesInUse = () => device.memory().bytesInUse
 
 describe('creation', () => {
   it('takes numbers as f32, and typed arrays as what they are', () => {
