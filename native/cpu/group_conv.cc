@@ -121,6 +121,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
         correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);
       }
       if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead);
+      if (task.y_norm.mean != nullptr) normalise_rows(task.y_norm, y, rows * Q, K, y);
       if (sums != nullptr && rows * Q > 0) {
         statistics_rows(y, rows * Q, K, sums + chunk * 3 * K);
         counts[chunk] = rows * Q;

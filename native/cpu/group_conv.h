@@ -25,13 +25,14 @@ struct GroupConvScratch {
   Scratch weights, threads, partials, sums;
 };
 
-// y = secondary(primary(norm(x))). mean, var [K] of y are computed unless null.
+// y = norm(secondary(primary(norm(x)))). mean, var [K] of y are computed unless null; not beside y_norm.
 struct GroupConvForward {
   const float* x = nullptr;
   ChannelNorm x_norm{};
   const float* primary_weight = nullptr;
   const float* secondary_weight = nullptr;  // null without a secondary convolution
   float* y = nullptr;
+  ChannelNorm y_norm{};
   float* z = nullptr;  // null: the map between the convolutions is not kept
   float* mean = nullptr;
   float* var = nullptr;
