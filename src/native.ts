@@ -32,12 +32,21 @@ export interface IgcBlockParams {
   stride: number
   padding: number
 }
-export interface IgcBlockBackwardParams extends IgcBlockParams {
+/** The norms around a convolution, backwards. */
+interface NormsAround {
   /** Whether xNorm ends in a ReLU. */
   xRelu: boolean
   /** Of the batch norm of y: whether it ends in a ReLU, and whether it normalised with the batch's statistics. */
   yRelu: boolean
   yTraining: boolean
+}
+export interface Conv2dFusedBackwardParams extends Conv2dParams, NormsAround {
+  xShape: readonly number[]
+  wShape: readonly number[]
+  needsInput: boolean
+  needsWeight: boolean
+}
+export interface IgcBlockBackwardParams extends IgcBlockParams, NormsAround {
   needsInput: boolean
   needsPrimary: boolean
   needsSecondary: boolean
@@ -160,6 +169,25 @@ export interface Native {
   conv2dBackwardWeight(dy: Handle, x: Handle, p: Conv2dParams & WithShape): Handle
 
   // A norm is [4, C] (mean, invStd, gamma, beta), statistics are [2, C] (mean, var): native/core/batch_norm2d.h.
+  conv2dFuses(x: Handle, w: Handle, p: Conv2dParams): boolean
+  conv2dFusedForward(
+    x: Handle,
+    w: Handle,
+    p: Conv2dParams & { xRelu: boolean; needsStatistics: boolean },
+    xNorm?: Handle,
+  ): { y: Handle; statistics?: Handle }
+  conv2dFusedBackward(
+    dy: Handle,
+    p: Conv2dFusedBackwardParams,
+    x?: Handle,
+    w?: Handle,
+    xNorm?: Handle,
+    yNorm?: Handle,
+    y?: Handle,
+    dgamma?: Handle,
+    dbeta?: Handle,
+  ): { dx?: Handle; dw?: Handle; gamma?: Handle; beta?: Handle }
+
   igcBlockForward(
     x: Handle,
     primary: Handle,

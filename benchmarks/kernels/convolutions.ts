@@ -4,6 +4,7 @@ import type { Conv2dShape, IgcBlockShape } from '../../test/shapes/shapes.ts'
 import { blocks, convolutions } from './shapes.ts'
 import { elements, type Put, type Workload, windows } from './workload.ts'
 
+/** `forwardNorms` and `backwardNorms` are as in training, between two batch norms with ReLU; `forwardNorm` is inference. */
 function conv2dWorkloads(shape: Conv2dShape): Workload[] {
   const { name, N, H, W, C, K, R, S, stride, padding, groups } = shape
   const p = { stride, padding, groups }
@@ -51,6 +52,30 @@ function conv2dWorkloads(shape: Conv2dShape): Workload[] {
         const sized = sizes(batch)
         const [dy, x] = [put.floats(sized.y), put.floats(sized.x)]
         return { reads: [dy, x], run: () => [native.conv2dBackwardWeight(dy, x, { ...p, shape: wShape })] }
+      },
+    },
+    {
+      ...common,
+      native: 'conv2dFusedForward',
+      direction: 'forwardNorms',
+      make(put, batch) {
+        const [x, w, xNorm] = [put.coarse(sizes(batch).x), put.floats(wShape), put.norm(C)]
+        const params = { ...p, xRelu: true, needsStatistics: true }
+        return { reads: [x, w], run: () => results(native.conv2dFusedForward(x, w, params, xNorm)) }
+      },
+    },
+    {
+      ...common,
+      native: 'conv2dFusedBackward',
+      direction: 'backwardNorms',
+      flops: batch => 2 * flops(batch),
+      make(put, batch) {
+        const { x: xShape, y: yShape } = sizes(batch)
+        const [dy, x, y, w] = [put.floats(yShape), put.coarse(xShape), put.coarse(yShape), put.floats(wShape)]
+        const norms = { xRelu: true, yRelu: true, yTraining: true }
+        const params = { ...p, xShape, wShape, ...norms, needsInput: true, needsWeight: true }
+        const around = [put.norm(C), put.norm(K), y, put.floats([K]), put.floats([K])] as const
+        return { reads: [dy, x, y, w], run: () => results(native.conv2dFusedBackward(dy, params, x, w, ...around)) }
       },
     },
   ]

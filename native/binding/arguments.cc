@@ -175,6 +175,20 @@ std::optional<Norm> Arguments::optional_norm(size_t index, const char* name, Nam
   return norm_of(rows->input(), relu);
 }
 
+std::optional<NormGradient> Arguments::optional_norm_gradient(size_t index, const Tensor& dy, bool relu,
+                                                              bool training) const {
+  const std::optional<Tensor> rows = optional_tensor(index, "yNorm");
+  if (!rows) return std::nullopt;
+  const Tensor y = tensor(index + 1, "y"), dgamma = tensor(index + 2, "dgamma"), dbeta = tensor(index + 3, "dbeta");
+  maps({{"dy", &dy}, {"y", &y}}, {{"yNorm", &*rows}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
+  const int64_t K = dy.shape[3];
+  shaped({"y", &y}, dy.shape);
+  shaped({"yNorm", &*rows}, {4, K});
+  shaped({"dgamma", &dgamma}, {K});
+  shaped({"dbeta", &dbeta}, {K});
+  return NormGradient{y.input(), norm_of(rows->input(), relu), dgamma.input(), dbeta.input(), training};
+}
+
 Params Arguments::params(size_t index) const {
   const Napi::Value value = info_[index];
   if (!value.IsObject()) fail(ErrorCode::kArgument, op_, "an options object but received " + describe(value));

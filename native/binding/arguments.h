@@ -49,6 +49,9 @@ class Arguments {
   std::optional<Tensor> optional_tensor(size_t index, const char* name) const;  // null or undefined: none
   // The norm [4, C] for x [.., C], a map; null or undefined: none. Throws ShapeError and what maps() does.
   std::optional<Norm> optional_norm(size_t index, const char* name, Named x, bool relu) const;
+  // The gradient of a batch norm of y that was not carried out, dy [N, P, Q, K] being that behind it: from `index` on
+  // its norm, y, dgamma and dbeta; a norm of null or undefined: none. Throws ShapeError and what maps() does.
+  std::optional<NormGradient> optional_norm_gradient(size_t index, const Tensor& dy, bool relu, bool training) const;
   Params params(size_t index) const;
   std::string text(size_t index, const char* name) const;
 

@@ -77,6 +77,97 @@ Napi::Value conv2d_backward_weight(const Napi::CallbackInfo& info) {
   return args.handle(dw);
 }
 
+// conv2dFuses(x, w, { stride, padding, groups }) -> whether the two functions below spare passes
+Napi::Value conv2d_fuses(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "conv2d");
+  const Conv2dParams p = conv2d_params(args.params(2));
+  const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
+  args.maps({{"x", &x}}, {{"w", &w}});
+  const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x.shape, w.shape);
+  return Napi::Boolean::New(args.env(), x.device().backend().conv2d_fuses(sizes));
+}
+
+// conv2dFusedForward(x, w, { stride, padding, groups, xRelu, needsStatistics }, xNorm?) -> { y, statistics? }
+// xNorm and statistics as of igcBlockForward.
+Napi::Value conv2d_fused_forward(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "conv2d");
+  const Params params = args.params(2);
+  const Conv2dParams p = conv2d_params(params);
+  const bool x_relu = params.boolean("xRelu"), needs_statistics = params.boolean("needsStatistics");
+  const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
+  args.maps({{"x", &x}}, {{"w", &w}});
+  const Shape output = conv2d_output(conv2d_sizes(args.op(), p, x.shape, w.shape));
+  const std::optional<Norm> x_norm = args.optional_norm(3, "xNorm", {"x", &x}, x_relu);
+  const Tensor y = Arguments::beside(x, output);
+  auto result = Napi::Object::New(args.env());
+  result.Set("y", args.handle(Tensor(y)));
+  std::optional<Output> rows;
+  if (needs_statistics) {
+    const Tensor statistics = Arguments::parameter_beside(x, {2, output[3]});
+    rows = statistics.output();
+    result.Set("statistics", args.handle(Tensor(statistics)));
+  }
+  x.device().submit([p, x_norm, rows, x = x.input(), w = w.input(), y = y.output()](Backend& backend) {
+    const std::optional<BatchStatistics> statistics = rows ? std::optional(statistics_of(*rows)) : std::nullopt;
+    backend.conv2d_fused_forward(p, x, x_norm ? &*x_norm : nullptr, w, y, statistics ? &*statistics : nullptr);
+  });
+  return result;
+}
+
+// conv2dFusedBackward(dy, { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight
+// },
+//   x?, w?, xNorm?, yNorm?, y?, dgamma?, dbeta?) -> { dx?, dw?, gamma?, beta? }
+// x is there for dw and for xNorm, w for dx; the norms as of igcBlockBackward.
+Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "conv2d");
+  const Params params = args.params(1);
+  const Conv2dParams p = conv2d_params(params);
+  const bool x_relu = params.boolean("xRelu"), y_relu = params.boolean("yRelu"),
+             y_training = params.boolean("yTraining"), needs_input = params.boolean("needsInput"),
+             needs_weight = params.boolean("needsWeight");
+  const Shape x_shape = params.shape("xShape"), w_shape = params.shape("wShape");
+  const Tensor dy = args.tensor(0, "dy");
+  args.maps({{"dy", &dy}});
+  args.shaped({"dy", &dy}, conv2d_output(conv2d_sizes(args.op(), p, x_shape, w_shape)));
+  const bool has_norm = args.optional_tensor(4, "xNorm").has_value();
+  Input x{nullptr, dy.dtype, x_shape}, w{nullptr, parameter_dtype(dy.dtype), w_shape};
+  std::optional<Norm> x_norm;
+  if (needs_weight || has_norm) {
+    const Tensor given = args.tensor(2, "x");
+    args.maps({{"dy", &dy}, {"x", &given}});
+    args.shaped({"x", &given}, x_shape);
+    x_norm = args.optional_norm(4, "xNorm", {"x", &given}, x_relu);
+    x = given.input();
+  }
+  if (needs_input) {
+    const Tensor given = args.tensor(3, "w");
+    args.maps({{"dy", &dy}}, {{"w", &given}});
+    args.shaped({"w", &given}, w_shape);
+    w = given.input();
+  }
+  const std::optional<NormGradient> y_norm = args.optional_norm_gradient(5, dy, y_relu, y_training);
+
+  auto result = Napi::Object::New(args.env());
+  const auto put = [&](const char* name, const Tensor& made) {
+    result.Set(name, args.handle(Tensor(made)));
+    return made.output();
+  };
+  const auto parameter = [&](bool needed, const char* name, const Shape& shape) {
+    return needed ? put(name, Arguments::parameter_beside(dy, shape))
+                  : Output{nullptr, parameter_dtype(dy.dtype), shape};
+  };
+  const Output dx = needs_input ? put("dx", Arguments::beside(dy, x_shape)) : Output{nullptr, dy.dtype, x_shape};
+  const Output dw = parameter(needs_weight, "dw", w_shape);
+  const bool needs_sums = needs_input && has_norm;
+  const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};
+  if (!needs_input && !needs_weight) return result;
+  dy.device().submit([p, x_norm, y_norm, needs_sums, sums, dy = dy.input(), x, w, dx, dw](Backend& backend) {
+    backend.conv2d_fused_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, w, dx, dw,
+                                  needs_sums ? &sums : nullptr);
+  });
+  return result;
+}
+
 }  // namespace
 
 void define_conv2d(Napi::Object& exports) {
@@ -85,6 +176,9 @@ void define_conv2d(Napi::Object& exports) {
   define<conv2d_norm_forward>(exports, "conv2dNormForward");
   define<conv2d_backward_input>(exports, "conv2dBackwardInput");
   define<conv2d_backward_weight>(exports, "conv2dBackwardWeight");
+  define<conv2d_fuses>(exports, "conv2dFuses");
+  define<conv2d_fused_forward>(exports, "conv2dFusedForward");
+  define<conv2d_fused_backward>(exports, "conv2dFusedBackward");
 }
 
 }  // namespace igcnet::binding

@@ -51,21 +51,6 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// The gradient of a batch norm of y that was not carried out: all of yNorm, y, dgamma, dbeta, or none of them.
-std::optional<NormGradient> norm_gradient(const Arguments& args, const Params& params, const Tensor& dy) {
-  const std::optional<Tensor> rows = args.optional_tensor(6, "yNorm");
-  const bool relu = params.boolean("yRelu"), training = params.boolean("yTraining");
-  if (!rows) return std::nullopt;
-  const Tensor y = args.tensor(7, "y"), dgamma = args.tensor(8, "dgamma"), dbeta = args.tensor(9, "dbeta");
-  args.maps({{"dy", &dy}, {"y", &y}}, {{"yNorm", &*rows}, {"dgamma", &dgamma}, {"dbeta", &dbeta}});
-  const int64_t K = dy.shape[3];
-  args.shaped({"y", &y}, dy.shape);
-  args.shaped({"yNorm", &*rows}, {4, K});
-  args.shaped({"dgamma", &dgamma}, {K});
-  args.shaped({"dbeta", &dbeta}, {K});
-  return NormGradient{y.input(), norm_of(rows->input(), relu), dgamma.input(), dbeta.input(), training};
-}
-
 // igcBlockBackward(dy, x, primaryWeight, secondaryWeight,
 //   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary }, xNorm?, yNorm?, y?, dgamma?, dbeta?,
 //   z?)
@@ -84,7 +69,8 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
   args.shaped({"dy", &dy}, conv2d_output(sizes));
   const std::optional<Norm> x_norm = args.optional_norm(5, "xNorm", {"x", &x}, x_relu);
-  const std::optional<NormGradient> y_norm = norm_gradient(args, params, dy);
+  const std::optional<NormGradient> y_norm =
+      args.optional_norm_gradient(6, dy, params.boolean("yRelu"), params.boolean("yTraining"));
 
   const std::optional<Tensor> kept = args.optional_tensor(10, "z");
   std::optional<Input> z;

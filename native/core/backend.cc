@@ -54,6 +54,15 @@ void Backend::conv2d_backward_input(const Conv2dParams&, const Input&, const Inp
 void Backend::conv2d_backward_weight(const Conv2dParams&, const Input&, const Input&, const Output&) {
   unsupported("conv2d_backward_weight");
 }
+bool Backend::conv2d_fuses(const Conv2dSizes&) const { return false; }
+void Backend::conv2d_fused_forward(const Conv2dParams&, const Input&, const Norm*, const Input&, const Output&,
+                                   const BatchStatistics*) {
+  unsupported("conv2d_fused_forward");
+}
+void Backend::conv2d_fused_backward(const Conv2dParams&, const Input&, const NormGradient*, const Input&, const Norm*,
+                                    const Input&, const Output&, const Output&, const NormWeights*) {
+  unsupported("conv2d_fused_backward");
+}
 
 void Backend::reorder_forward(const ReorderParams&, const Input&, const Output&) { unsupported("reorder_forward"); }
 void Backend::reorder_backward_input(const ReorderParams&, const Input&, const Output&) {

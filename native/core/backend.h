@@ -77,6 +77,16 @@ class Backend {
                                    const Output& y);
   virtual void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx);
   virtual void conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw);
+  // Whether conv2d_fused_forward() and _backward() spare passes; they are right in any case. Any thread.
+  virtual bool conv2d_fuses(const Conv2dSizes& sizes) const;
+  // y = conv2d(x_norm(x)); the norms as of igc_block_forward().
+  virtual void conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
+                                    const Output& y, const BatchStatistics* y_statistics);
+  // The gradients, as of igc_block_backward(). x has null data where neither dw nor x_norm asks for it, w where dx does
+  // not.
+  virtual void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
+                                     const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
+                                     const Output& dw, const NormWeights* x_norm_gradients);
 
   virtual void reorder_forward(const ReorderParams& p, const Input& x, const Output& y);
   virtual void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx);

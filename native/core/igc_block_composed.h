@@ -3,20 +3,11 @@
 // Checked through the devices that use it, in test/kernels and test/cuda.
 #pragma once
 
-#include <array>
-
 #include "core/backend.h"
+#include "core/between_maps.h"
 #include "core/igc_block.h"
 
 namespace igcnet {
-
-// Memory for a map between the operators, as large as asked for; good until the next call with the same place.
-class BetweenMaps {
- public:
-  static constexpr size_t kCount = 5;
-  virtual ~BetweenMaps() = default;
-  virtual Output map(size_t place, const Shape& shape, DType dtype) = 0;  // place < kCount
-};
 
 // Parameters as of the methods of Backend.
 void igc_block_composed_forward(Backend& backend, BetweenMaps& between, const IgcBlockParams& p, const Input& x,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/conv2d_composed.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
 #include "cpu/parallel.h"
@@ -14,14 +15,17 @@ namespace {
 
 // With vectors of up to 8 lanes (AVX2) our kernels take 0.5 to 0.9 of the time of oneDNN 2.6 for kernels that are no
 // 1x1, from so many pixels and multiply-adds on (docs/kernels/grouped-convolution.md); with 16 they were not compared.
-bool ours_is_faster(const Conv2dSizes& z) {
+bool ours_is_as_fast(const Conv2dSizes& z) {
   constexpr int64_t kFewestPixels = 1 << 10, kFewestMultiplyAdds = 1 << 23, kMostLanes = 8;
   const int64_t lanes = simd_lanes(), pixels = z.N * z.P * z.Q;
-  return lanes <= kMostLanes && z.C % lanes == 0 && z.K % lanes == 0 && z.R * z.S > 1 && pixels >= kFewestPixels &&
+  return lanes <= kMostLanes && z.K % lanes == 0 && z.R * z.S > 1 && pixels >= kFewestPixels &&
          pixels * z.K * z.R * z.S * z.C >= kFewestMultiplyAdds;
 }
 
-bool goes_to_onednn(const Conv2dSizes& z) { return Dense::takes(z) && !ours_is_faster(z); }
+// Images of few channels gain where the passes of norms are spared, too.
+bool goes_to_onednn(const Conv2dSizes& z) {
+  return Dense::takes(z) && !(ours_is_as_fast(z) && z.C % simd_lanes() == 0);
+}
 
 }  // namespace
 
@@ -79,6 +83,43 @@ void CpuBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, 
   } else {
     plans_.of(z, 0).backward({.dy = dy.as<float>(), .x = x.as<float>(), .primary_dw = dw.as<float>()}, group_);
   }
+}
+
+bool CpuBackend::conv2d_fuses(const Conv2dSizes& z) const {
+  return z.N > 0 && (!Dense::takes(z) || ours_is_as_fast(z));
+}
+
+void CpuBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
+                                      const Output& y, const BatchStatistics* y_statistics) {
+  const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
+  if (!conv2d_fuses(z)) return conv2d_composed_forward(*this, between_, p, x, x_norm, w, y, y_statistics);
+  GroupConvForward task{.x = x.as<float>(), .primary_weight = w.as<float>(), .y = y.as<float>()};
+  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(z.C)));
+  if (y_statistics != nullptr) {
+    task.mean = y_statistics->mean.as<float>();
+    task.var = y_statistics->var.as<float>();
+  }
+  plans_.of(z, 0).forward(task, group_);
+}
+
+void CpuBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
+                                       const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
+                                       const Output& dw, const NormWeights* x_norm_gradients) {
+  const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
+  if (!conv2d_fuses(z)) {
+    return conv2d_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, w, dx, dw, x_norm_gradients);
+  }
+  GroupConvBackward task{.dy = dy.as<float>(), .primary_weight = w.as<float>()};
+  if (x.data != nullptr) task.x = x.as<float>();
+  if (dx.data != nullptr) task.dx = dx.as<float>();
+  if (dw.data != nullptr) task.primary_dw = dw.as<float>();
+  float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
+  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
+  if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
+  const bool sums = x_norm != nullptr && task.dx != nullptr;
+  if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
+  plans_.of(z, 0).backward(task, group_);
+  if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
 }
 
 }  // namespace igcnet

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "core/backend.h"
-#include "core/igc_block_composed.h"
+#include "core/between_maps.h"
 #include "cpu/dense.h"
 #include "cpu/group_conv.h"
 #include "cpu/scratch.h"
@@ -54,6 +54,12 @@ class CpuBackend : public Backend {
                            const Output& y) override;
   void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) override;
   void conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) override;
+  bool conv2d_fuses(const Conv2dSizes& sizes) const override;
+  void conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w, const Output& y,
+                            const BatchStatistics* y_statistics) override;
+  void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
+                             const Norm* x_norm, const Input& w, const Output& dx, const Output& dw,
+                             const NormWeights* x_norm_gradients) override;
 
   void reorder_forward(const ReorderParams& p, const Input& x, const Output& y) override;
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "core/igc_block_composed.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/conv2d.h"
+#include "core/conv2d_composed.h"
 #include "cuda/four.h"
 #include "cuda/partials.h"
 #include "cuda/simt_backend.h"
@@ -132,6 +133,18 @@ void SimtBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy,
            partial);
   });
   sum_partials(stream(), partial, chunks, elements, {dw.as<float>(), elements});
+}
+
+// cuDNN's convolutions take no norms, so nothing is spared: conv2d_fuses() says so.
+void SimtBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
+                                       const Output& y, const BatchStatistics* y_statistics) {
+  conv2d_composed_forward(*this, between_, p, x, x_norm, w, y, y_statistics);
+}
+
+void SimtBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
+                                        const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
+                                        const Output& dw, const NormWeights* x_norm_gradients) {
+  conv2d_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, w, dx, dw, x_norm_gradients);
 }
 
 }  // namespace igcnet::simt

@@ -7,6 +7,7 @@
 #include "core/dispatch.h"
 #include "reference/array.h"
 #include "reference/reference_backend.h"
+#include "reference/temporary.h"
 
 namespace igcnet {
 namespace {
@@ -78,6 +79,37 @@ void ReferenceBackend::conv2d_backward_weight(const Conv2dParams& p, const Input
     for_each_product(z, [&](const Product& i) {
       weight_gradient(i.k, i.r, i.s, i.c_in_group) += output_gradient(i.n, i.p, i.q, i.k) * input(i.n, i.h, i.w, i.c);
     });
+  });
+}
+
+void ReferenceBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
+                                            const Output& y, const BatchStatistics* y_statistics) {
+  dispatch_floating(x.dtype, [&]<class T>() {
+    Temporary<T> applied_x(x.shape);
+    conv2d_forward(p, applied(*this, x, x_norm, applied_x), w, y);
+    if (y_statistics != nullptr) batch_norm2d_statistics(y, *y_statistics);
+  });
+}
+
+// The norms are steps of their own, backwards as the adjoint of each step in reverse order.
+void ReferenceBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
+                                             const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
+                                             const Output& dw, const NormWeights* x_norm_gradients) {
+  dispatch_floating(dy.dtype, [&]<class T>() {
+    Temporary<T> memory(dy.shape), applied_x(x.shape);
+    if (dy_norm != nullptr) batch_norm2d_backward_input(dy, *dy_norm, memory.tensor());
+    const Input true_dy = dy_norm != nullptr ? Input(memory.tensor()) : dy;
+    const Input input = applied(*this, x, x_norm, applied_x);
+    if (dw.data != nullptr) conv2d_backward_weight(p, true_dy, input, dw);
+    if (dx.data == nullptr) return;
+    if (x_norm == nullptr || !x_norm->relu) {
+      conv2d_backward_input(p, true_dy, w, dx);
+    } else {
+      Temporary<T> unmasked(x.shape);
+      conv2d_backward_input(p, true_dy, w, unmasked.tensor());
+      relu_backward_input(unmasked.tensor(), input, dx);
+    }
+    if (x_norm_gradients != nullptr) batch_norm2d_backward_weight(dx, x, *x_norm, *x_norm_gradients);
   });
 }
 

@@ -4,10 +4,9 @@
 // convolution with the composite kernel, and with norms by finite differences (test/gradcheck).
 #include "core/igc_block.h"
 
-#include <vector>
-
 #include "core/dispatch.h"
 #include "reference/reference_backend.h"
+#include "reference/temporary.h"
 
 namespace igcnet {
 namespace {
@@ -16,26 +15,6 @@ Conv2dParams primary_conv(const IgcBlockParams& p) { return {p.stride, p.padding
 Conv2dParams secondary_conv(const IgcBlockParams& p) { return {1, 0, p.secondary_partitions}; }
 ReorderParams first_reorder(const IgcBlockParams& p) { return {p.primary_partitions}; }
 ReorderParams second_reorder(const IgcBlockParams& p) { return {p.secondary_partitions}; }
-
-// A tensor between two steps.
-template <class T>
-class Temporary {
- public:
-  explicit Temporary(const Shape& shape) : values_(static_cast<size_t>(shape.elements())), shape_(shape) {}
-  Output tensor() { return {values_.data(), dtype_of<T>, shape_}; }
-
- private:
-  std::vector<T> values_;
-  Shape shape_;
-};
-
-// x behind its norm, in `memory` when there is one.
-template <class T>
-Input applied(ReferenceBackend& backend, const Input& x, const Norm* norm, Temporary<T>& memory) {
-  if (norm == nullptr) return x;
-  backend.batch_norm2d_apply(x, *norm, memory.tensor());
-  return memory.tensor();
-}
 
 }  // namespace
 

@@ -30,6 +30,12 @@ class ReferenceBackend final : public Backend {
   void conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) override;
   void conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) override;
   void conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) override;
+  bool conv2d_fuses(const Conv2dSizes&) const override { return true; }
+  void conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w, const Output& y,
+                            const BatchStatistics* y_statistics) override;
+  void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
+                             const Norm* x_norm, const Input& w, const Output& dx, const Output& dw,
+                             const NormWeights* x_norm_gradients) override;
 
   void reorder_forward(const ReorderParams& p, const Input& x, const Output& y) override;
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;

@@ -13,7 +13,7 @@ export interface Deferral {
   /** Whether a ReLU follows. */
   relu: boolean
   /** Those of the input, where they are known; in training only. */
-  statistics?: FloatMatrix
+  statistics?: FloatMatrix | undefined
 }
 
 /**

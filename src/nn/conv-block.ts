@@ -1,5 +1,5 @@
 /** The regular layer of the papers' baselines: convolution, batch norm, ReLU. Checked in test/unit/layers.test.ts. */
-import { conv2dNorm } from '../ops/conv2d.ts'
+import { conv2dNorm, conv2dWithStatistics } from '../ops/conv2d.ts'
 import { type Images, relu6 } from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { BatchNorm2d } from './batch-norm2d.ts'
@@ -16,8 +16,8 @@ export interface BlockOptions {
 }
 
 /**
- * conv2d - batchNorm2d - relu (or relu6). x [N, H, W, C] to [N, P, Q, K]. In inference under `noGrad` a dense convolution on
- * `cpu` has the norm in its weights; a ReLU in it leaves up to 1e-30 of a negative number.
+ * conv2d - batchNorm2d - relu (or relu6). x [N, H, W, C] to [N, P, Q, K]. In inference under `noGrad` a convolution on `cpu`
+ * carries the norm out itself; a ReLU in it may leave 1e-30 of a negative number.
  */
 export class ConvBlock extends Module {
   readonly conv: Conv2d
@@ -35,11 +35,18 @@ export class ConvBlock extends Module {
 
   forward(x: Images): Images {
     using inner = scope()
+    const y = this.#normed(x, this.relu === true)
+    return inner.keep(this.relu === 6 ? relu6(y) : y)
+  }
+
+  #normed(x: Images, relu: boolean): Images {
     const { conv, bn } = this
     const { weight, stride, padding, groups } = conv
-    const relu = this.relu === true
-    const whole = bn.training ? undefined : conv2dNorm(x, weight, bn, { stride, padding, groups, relu })
-    const y = whole ?? bn.forward(conv.forward(x), { relu })
-    return inner.keep(this.relu === 6 ? relu6(y) : y)
+    if (!bn.training) {
+      const whole = conv2dNorm(x, weight, bn, { stride, padding, groups, relu })
+      return whole ?? bn.forward(conv.forward(x), { relu })
+    }
+    const { y, statistics } = conv2dWithStatistics(x, weight, { stride, padding, groups })
+    return bn.forward(y, { relu, statistics })
   }
 }

@@ -1,10 +1,11 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
 import { isRecording } from '../autograd.ts'
-import { type Conv2dParams, native } from '../native.ts'
-import { type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
+import { NormGradient, SummedGradient } from '../deferred.ts'
+import { type Conv2dParams, type NativeTensor, native } from '../native.ts'
+import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
 import { prepareNorm } from './batch-norm2d.ts'
-import type { Fits, FitsGroups, FloatVector, Images } from './fits.ts'
-import { at, record } from './record.ts'
+import type { Fits, FitsGroups, FloatMatrix, FloatVector, Images } from './fits.ts'
+import { at, type BackwardRule, record, type SavedTensors } from './record.ts'
 
 export interface Conv2dOptions<G extends number = number> {
   /** Step of the window in both directions. Default: 1. */
@@ -33,16 +34,71 @@ export function conv2d<
   w: W & Fits<ParameterOf<D>, W['dtype']> & FitsGroups<C, W['shape'][3], G>,
   options: Conv2dOptions<G> = {},
 ): Images<N, number, number, W['shape'][0], D> {
-  const { stride = 1, padding = 0, groups = 1 } = options as Conv2dOptions
+  return convolve(x, w, options as Conv2dOptions, false).y as Images<N, number, number, W['shape'][0], D>
+}
+
+/**
+ * @internal conv2d that also gives the statistics [2, K] (mean, biased variance) of its result, where the device makes
+ * them without another pass over it: for `deferredBatchNorm2d`.
+ */
+export function conv2dWithStatistics(
+  x: Images,
+  w: Images,
+  options: Conv2dOptions,
+): { y: Images; statistics?: FloatMatrix | undefined } {
+  return convolve(x, w, options, true)
+}
+
+function convolve(x: Images, w: Images, options: Conv2dOptions, needsStatistics: boolean) {
+  const { stride = 1, padding = 0, groups = 1 } = options
   const p: Conv2dParams = { stride, padding, groups }
-  const [xh, wh] = [handleOf('conv2d', 'x', x), handleOf('conv2d', 'w', w)]
+  expectTensor('conv2d', 'x', x)
+  const wh = handleOf('conv2d', 'w', w)
+  if (native.conv2dFuses(x.deferred?.source ?? x.handle, wh, p)) return convolveFused(x, w, p, needsStatistics)
+  const xh = x.handle
   const y = native.conv2dForward(xh, wh, p)
   const [xShape, wShape] = [x.shape, w.shape]
   // Literals, not { ...p }: a spread makes V8 leave a hidden class behind, megabytes of them in a long training loop.
-  return record('conv2d', [x, w], y, { shared: [w.edge && xh, x.edge && wh] }, (dy, saved, needs) => [
+  const rule: BackwardRule = (dy, saved, needs) => [
     needs[0] ? native.conv2dBackwardInput(dy, at(saved, 1), { stride, padding, groups, shape: xShape }) : undefined,
     needs[1] ? native.conv2dBackwardWeight(dy, at(saved, 0), { stride, padding, groups, shape: wShape }) : undefined,
-  ])
+  ]
+  const shared = [w.edge && xh, x.edge && wh]
+  return { y: record<Images['shape'], FloatDType>('conv2d', [x, w], y, { shared }, rule) }
+}
+
+/** A norm that x waits for is applied by the op, and one that the gradient waits for is carried out by its rule. */
+function convolveFused(x: Images, w: Images, { stride, padding, groups }: Conv2dParams, needsStatistics: boolean) {
+  const { deferred } = x
+  const [xh, wh, xNorm] = [deferred?.source ?? x.handle, w.handle, deferred?.norm.rows]
+  const xRelu = deferred?.norm.relu ?? false
+  const forward = { stride, padding, groups, xRelu, needsStatistics }
+  const { y, statistics } = native.conv2dFusedForward(xh, wh, forward, xNorm)
+  const [xShape, wShape] = [x.shape, w.shape]
+  const rule = (dy: NativeTensor | NormGradient, saved: SavedTensors, needs: readonly boolean[]) => {
+    const behind = dy instanceof NormGradient ? dy : undefined
+    const p = {
+      stride,
+      padding,
+      groups,
+      xShape,
+      wShape,
+      xRelu,
+      yRelu: behind?.norm.relu ?? false,
+      yTraining: behind?.training ?? false,
+      needsInput: needs[0] ?? false,
+      needsWeight: needs[1] ?? false,
+    }
+    const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
+    const { norm, x: y, dgamma, dbeta } = behind ?? {}
+    const d = native.conv2dFusedBackward(plain, p, saved[0], saved[1], saved[2], norm?.rows, y, dgamma, dbeta)
+    return [d.dx && d.gamma && d.beta ? new SummedGradient(d.dx, d.gamma, d.beta) : d.dx, d.dw]
+  }
+  const shared = [w.edge || xNorm ? xh : undefined, x.edge && wh, xNorm]
+  return {
+    y: record<Images['shape'], FloatDType, NormGradient>('conv2d', [x, w], y, { shared }, rule, NormGradient),
+    statistics: statistics && new Tensor<readonly [number, number], FloatDType>(statistics),
+  }
 }
 
 /** @internal Of a batch norm: its parameters and running statistics [K], and the layer's epsilon. */

@@ -203,6 +203,27 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       return [make.tensor(convolved), make.tensor(x), { ...conv(s), shape: weight }]
     },
   ],
+  conv2dFuses: ['conv2d', (make, s) => [make.tensor(image(s).x), make.tensor(image(s).weight), conv(s)]],
+  conv2dFusedForward: [
+    'conv2d',
+    (make, s) => {
+      const { x, weight, c } = image(s)
+      const p = { ...conv(s), xRelu: s.width > 1, needsStatistics: s.batch > 1 }
+      return [make.tensor(x), make.tensor(weight), p, make.tensor([4, c])]
+    },
+  ],
+  conv2dFusedBackward: [
+    'conv2d',
+    (make, s) => {
+      const { x, weight, convolved, c } = image(s)
+      const k = convolved[3] as number
+      const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
+      const needs = { needsInput: s.batch > 1, needsWeight: s.kernel > 1 }
+      const p = { ...conv(s), xShape: x, wShape: weight, ...relu, ...needs }
+      const rest = [x, weight, [4, c], [4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
+      return [make.tensor(convolved), p, ...rest]
+    },
+  ],
 
   igcBlockForward: [
     'igcBlock',

@@ -30,6 +30,11 @@ function spread<M extends Sequential | IgcBlock | ConvBlock>(net: M): M {
 const block = (inChannels: number, outChannels: number, seed: number, options = {}) =>
   new IgcBlock({ ...igc, inChannels, outChannels, generator: new Generator(seed), ...options })
 
+const regular = (inChannels: number, outChannels: number, seed: number, options = {}) => {
+  const conv = { ...place, inChannels, outChannels, kernel: 3, padding: 1, generator: new Generator(seed) }
+  return new ConvBlock({ ...conv, ...options })
+}
+
 /** The gradients of x and all parameters. Momentum 1 keeps the running statistics. */
 function check(
   net: { parameters(): unknown[] },
@@ -62,6 +67,37 @@ describe.each([true, false])('training: %s', training => {
     check(net, x => globalAvgPool2d(net.forward(x) as Images), normal([2, 4, 4, 3], 3))
   })
 
+  it('regular layers, one in groups, one with a stride, the last without ReLU', () => {
+    const layers = [
+      regular(4, 8, 1, { ...one, groups: 2 }),
+      regular(8, 6, 2, { ...one, stride: 2 }),
+      regular(6, 4, 3, { ...one, relu: false }),
+    ]
+    const net = spread(new Sequential(...layers)).train(training)
+    check(net, x => net.forward(x) as Images)
+  })
+
+  it('a regular layer between blocks, and one whose ReLU is clipped', () => {
+    const layers = [
+      block(4, 4, 1, one),
+      regular(4, 4, 2, { ...one, relu: 6 }),
+      regular(4, 4, 3, one),
+      block(4, 4, 4, one),
+    ]
+    const net = spread(new Sequential(...layers)).train(training)
+    check(net, x => net.forward(x) as Images)
+  })
+
+  it('a residual unit of regular layers', () => {
+    const layers = [regular(4, 4, 1, one), regular(4, 4, 2, one), regular(4, 4, 3, { ...one, relu: false })] as const
+    const net = spread(new Sequential(...layers)).train(training)
+    const [stem, first, second] = layers
+    check(net, x => {
+      const trunk = stem.forward(x)
+      return addRelu(second.forward(first.forward(trunk)), trunk)
+    })
+  })
+
   it('a residual unit: the stem is used by a block and by the sum', () => {
     const layers = [block(4, 4, 1, one), block(4, 4, 2, one), block(4, 4, 3, { ...one, relu: false })] as const
     const net = spread(new Sequential(...layers)).train(training)
@@ -83,8 +119,10 @@ describe.each([true, false])('training: %s', training => {
   })
 })
 
-it('the gradients are those of norms that are carried out at once', () => {
-  const layers = [block(4, 4, 1), block(4, 8, 2, { stride: 2 }), block(8, 8, 3)] as const
+it.each([
+  ['blocks', [block(4, 4, 1), block(4, 8, 2, { stride: 2 }), block(8, 8, 3)]],
+  ['regular layers', [regular(4, 4, 1), regular(4, 8, 2, { stride: 2 }), regular(8, 8, 3, { groups: 4 })]],
+] as const)('the gradients are those of norms that are carried out at once: %s', (_, layers) => {
   const net = spread(new Sequential(...layers))
   const images = normal([3, 6, 6, 4], 9)
   const gradients = (carryOut: boolean) => {

@@ -38,6 +38,40 @@ export function conv2dNormKernel(shape: Conv2dShape, relu: boolean): Kernel {
   }
 }
 
+/** The convolution with batch norm on both sides, numbers as of normedIgcBlockKernel. */
+export function normedConv2dKernel(shape: Conv2dShape, { xRelu, yRelu, yTraining }: Norms, exact: boolean): Kernel {
+  const { N, H, W, C, K, R, S, stride, padding, groups } = shape
+  const [xShape, wShape] = [
+    [N, H, W, C],
+    [K, R, S, C / groups],
+  ]
+  const params = { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining }
+  const values = exact ? integers : normals
+  return put => {
+    const x = put(values(xShape, 1))
+    const w = put(exact ? integers(wShape, 2) : normals(wShape, 2, 0, 1 / Math.sqrt((R * S * C) / groups)))
+    const dy = put(values([N, ...outputSize(shape), K], 3))
+    const [xNorm, yNorm] = [put(normValues(C, 5, exact)), put(normValues(K, 6, exact))]
+    const [dgamma, dbeta] = [put(values([K], 7)), put(values([K], 8))]
+    const { y, statistics } = native.conv2dFusedForward(x, w, { ...params, needsStatistics: true }, xNorm)
+    const both = { ...params, needsInput: true, needsWeight: true }
+    const d = native.conv2dFusedBackward(dy, both, x, w, xNorm, yNorm, y, dgamma, dbeta)
+    const plain = native.conv2dFusedBackward(dy, both, x, w, xNorm)
+    const bare = native.conv2dFusedBackward(dy, both, x, w)
+    const input = native.conv2dFusedBackward(dy, { ...both, needsWeight: false }, undefined, w)
+    const weight = native.conv2dFusedBackward(dy, { ...both, needsInput: false }, x)
+    const outputs = {
+      y,
+      bareY: native.conv2dFusedForward(x, w, { ...params, needsStatistics: false }).y,
+      ...{ dx: d.dx, dw: d.dw, dgamma: d.gamma, dbeta: d.beta },
+      ...{ plainDx: plain.dx, plainDw: plain.dw, plainDgamma: plain.gamma, plainDbeta: plain.beta },
+      ...{ bareDx: bare.dx, bareDw: bare.dw, dxAlone: input.dx, dwAlone: weight.dw },
+    } as Record<string, NativeTensor>
+    if (exact) native.tensorDispose(statistics as NativeTensor)
+    return exact ? outputs : { ...outputs, statistics: statistics as NativeTensor }
+  }
+}
+
 export function igcBlockKernel(shape: IgcBlockShape): Kernel {
   const { N, H, W, C, K, R, S, stride, padding, L, M } = shape
   const params = { primaryPartitions: L, secondaryPartitions: M, stride, padding }

@@ -79,6 +79,19 @@ function tailConvolutions() {
   return shapes
 }
 
+/** Dense convolutions with so much work that `cpu` may take kernels of its own for them, and the stem of a network. */
+function largeConvolutions() {
+  const why = 'dense and large'
+  return [
+    conv('large-32', why, { H: 23, W: 27, C: 32 }),
+    conv('large-32-to-64-stride-2', why, { N: 5, H: 29, W: 31, C: 32, K: 64, stride: 2 }),
+    conv('large-16-to-24-kernel-5', why, { H: 24, W: 23, C: 16, K: 24, R: 5 }),
+    conv('large-32-to-40-padding-0', why, { H: 26, W: 25, C: 32, K: 40, padding: 0 }),
+    conv('large-8', why, { N: 16, H: 31, W: 33, C: 8 }),
+    conv('large-3-to-48', why, { N: 8, H: 33, W: 31, C: 3, K: 48 }),
+  ]
+}
+
 /** Every number of channels a group, 1..32, with every listed number of groups and stride 1 and 2. */
 function groupConvolutions() {
   const shapes = []
@@ -344,6 +357,7 @@ write('conv2d.json', [
   ...edgeConvolutions(),
   ...kernelConvolutions(),
   ...tailConvolutions(),
+  ...largeConvolutions(),
   ...pointwiseConvolutions(),
   ...regressionConvolutions(),
   ...layerConvolutions(),

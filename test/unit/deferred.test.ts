@@ -9,6 +9,7 @@ import { Tensor } from '../../src/tensor.ts'
 afterEach(() => vi.restoreAllMocks())
 
 const names = [
+  ...(['conv2dForward', 'conv2dFusedForward', 'conv2dFusedBackward'] as const),
   ...(['igcBlockForward', 'igcBlockBackward', 'batchNorm2dStatistics', 'batchNorm2dPrepare'] as const),
   ...(['batchNorm2dApply', 'batchNorm2dBackwardWeight', 'batchNorm2dBackwardInput'] as const),
   ...(['addForward', 'addReluForward', 'addReluBackward', 'reluForward', 'reluBackwardInput'] as const),
@@ -31,9 +32,10 @@ describe('a step of training', () => {
     const net = models.plainIgc({ depth: 11, ...igc })
     const [x, truth] = [images(), labels()]
     expect(calls(() => nn.crossEntropy(net.forward(x), truth).backward())).toEqual({
+      ...{ conv2dForward: 1, conv2dFusedForward: 0, conv2dFusedBackward: 0 }, // the stem
       igcBlockForward: 9,
       igcBlockBackward: 9,
-      batchNorm2dStatistics: 1, // of the stem, a regular convolution
+      batchNorm2dStatistics: 1, // of the stem, whose few images oneDNN convolves
       batchNorm2dPrepare: 10, // [C] only
       batchNorm2dApply: 1, // of the last block, for the pool
       batchNorm2dBackwardWeight: 1, // likewise
@@ -50,7 +52,7 @@ describe('a step of training', () => {
     expect(calls(() => nn.crossEntropy(net.forward(x), truth).backward())).toMatchObject({
       igcBlockForward: 6,
       igcBlockBackward: 6,
-      batchNorm2dStatistics: 3, // of the stem and the two projections
+      batchNorm2dStatistics: 1, // of the stem, whose few images oneDNN convolves
       batchNorm2dApply: 0,
       batchNorm2dBackwardWeight: 3, // of the stem and the two projections
       addReluForward: 3,
@@ -58,6 +60,22 @@ describe('a step of training', () => {
       reluForward: 0,
       reluBackwardInput: 0,
       addForward: 1, // gradients that meet at the stem; others do in addReluBackward
+    })
+    net.dispose()
+  })
+
+  it('of a regular network makes none where the device has kernels for it', () => {
+    using _ = scope()
+    const place = { dtype: 'f64', device: 'reference' } as const // `cpu` does from some size on, with some vectors
+    const net = models.plain({ depth: 8, width: 4, classes: 3, ...place })
+    const [x, truth] = [new Generator(3).normal([2, 8, 8, 3], place), tensor([1, 0], [2], { ...place, dtype: 'i32' })]
+    expect(calls(() => nn.crossEntropy(net.forward(x), truth).backward())).toEqual({
+      ...{ conv2dForward: 0, conv2dFusedForward: 7, conv2dFusedBackward: 7 },
+      ...{ igcBlockForward: 0, igcBlockBackward: 0, batchNorm2dStatistics: 0, batchNorm2dPrepare: 7 },
+      batchNorm2dApply: 1, // of the last layer, for the pool
+      batchNorm2dBackwardWeight: 1, // likewise
+      batchNorm2dBackwardInput: 0,
+      ...{ addForward: 0, addReluForward: 0, addReluBackward: 0, reluForward: 0, reluBackwardInput: 0 },
     })
     net.dispose()
   })

@@ -169,20 +169,18 @@ describe('ConvBlock', () => {
       return spies.map(spy => spy.mock.calls.length)
     }
 
-    it.each([true, false, 6] as const)('is one piece of work on the CPU, and gives the same: relu %s', rectify => {
-      const layer = make({ relu: rectify })
-      const expected = values(layer.forward(x))
-      const received: number[] = []
-      expect(calls(() => received.push(...values(noGrad(() => layer.forward(x)))))).toEqual([1, 0])
-      const errors = received.map((value, i) => Math.abs(value - (expected[i] as number)))
-      expect(Math.max(...expected)).toBeGreaterThan(0.1)
-      expect(Math.max(...errors)).toBeLessThan(1e-6)
-    })
-
-    it('leaves the norm of a grouped convolution to who reads the result', () => {
-      const layer = make({ outChannels: 6, groups: 3 })
-      expect(calls(() => expect(noGrad(() => layer.forward(x)).deferred).toBeDefined())).toEqual([0, 0])
-    })
+    it.each([{ relu: true }, { relu: false }, { relu: 6 }, { relu: true, outChannels: 6, groups: 3 }] as const)(
+      'is one piece of work on the CPU, and gives the same: %o',
+      change => {
+        const layer = make(change)
+        const expected = values(layer.forward(x))
+        const received: number[] = []
+        expect(calls(() => received.push(...values(noGrad(() => layer.forward(x)))))).toEqual([1, 0])
+        const errors = received.map((value, i) => Math.abs(value - (expected[i] as number)))
+        expect(Math.max(...expected)).toBeGreaterThan(0.1)
+        expect(Math.max(...errors)).toBeLessThan(1e-6)
+      },
+    )
   })
 
   it('has a relu and momentum 0.9 unless told otherwise', () => {
