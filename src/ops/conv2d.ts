@@ -1,4 +1,4 @@
-/** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d.test.ts, test/gradcheck, test/golden. */
+/** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d*.test.ts, test/gradcheck, test/golden. */
 import { isRecording } from '../autograd.ts'
 import { NormGradient, SummedGradient } from '../deferred.ts'
 import { type Conv2dParams, type NativeTensor, native } from '../native.ts'

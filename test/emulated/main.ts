@@ -9,6 +9,7 @@ import { collected } from './vitest.ts'
 const SUITES: Record<string, () => Promise<unknown>> = {
   'batch-norm2d': () => import('../kernels/batch-norm2d.test.ts'),
   conv2d: () => import('../kernels/conv2d.test.ts'),
+  'conv2d-norms': () => import('../kernels/conv2d-norms.test.ts'),
   elementwise: () => import('../kernels/elementwise.test.ts'),
   'igc-block': () => import('../kernels/igc-block.test.ts'),
 }

@@ -84,7 +84,7 @@ function largeConvolutions() {
   const why = 'dense and large'
   return [
     conv('large-32', why, { H: 23, W: 27, C: 32 }),
-    conv('large-32-to-64-stride-2', why, { N: 5, H: 29, W: 31, C: 32, K: 64, stride: 2 }),
+    conv('large-24-to-40-stride-2', why, { N: 5, H: 29, W: 31, C: 24, K: 40, stride: 2 }),
     conv('large-16-to-24-kernel-5', why, { H: 24, W: 23, C: 16, K: 24, R: 5 }),
     conv('large-32-to-40-padding-0', why, { H: 26, W: 25, C: 32, K: 40, padding: 0 }),
     conv('large-8', why, { N: 16, H: 31, W: 33, C: 8 }),
