@@ -123,6 +123,7 @@ export function conv2dNorm(
 ): Images | undefined {
   const { stride = 1, padding = 0, groups = 1, relu } = options
   const p = { stride, padding, groups, relu }
+  expectTensor('conv2d', 'x', x)
   if (isRecording() || !native.conv2dTakesNorm(x.handle, w.handle, p)) return undefined
   const { weight, bias, runningMean, runningVar, epsilon } = norm
   const channels = weight.reshape([1, weight.shape[0]]) // for the shape: in inference a norm does not look at its input

@@ -1,9 +1,12 @@
 /** Networks in model files: what a run leaves as best.safetensors. Checked in test/unit/network-file.test.ts. */
+import { lstatSync, realpathSync } from 'node:fs'
+import { DataError } from '../errors.ts'
+import { checkIsFile, statOf } from '../file.ts'
 import type { Network } from '../models/index.ts'
 import type { DeviceName } from '../tensor.ts'
 import { modelFile, readModel, storeModel, writeModel } from './checkpoint.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
-import { readTensors, restoreNetwork } from './network.ts'
+import { checkTensors, readTensors, restoreNetwork } from './network.ts'
 
 /** A network that was read, and the configuration of the run that trained it. */
 export interface LoadedNetwork {
@@ -32,13 +35,32 @@ export async function loadNetwork(
 
 /**
  * Writes a network to a model file, which `loadNetwork` and `igcnet evaluate` read. Whatever happens, the file is whole:
- * the one before, or the new one.
+ * the one before, or the new one. Through a link, the file that it leads to is replaced.
  * @param config that the network was built from (`buildNetwork`)
- * @throws RangeError for a configuration that makes no sense, DataError when the file cannot be written
+ * @throws RangeError for a configuration that makes no sense; DataError when it is another network's, for a path at which
+ * there is no file but something else, and when the file cannot be written
  * @example
  * await train.saveNetwork('flowers.safetensors', net, config)
  */
 export async function saveNetwork(path: string, net: Network, config: TrainConfig): Promise<void> {
+  const checked = checkConfig(config)
+  const target = fileToReplace(path)
   const tensors = await readTensors(Object.entries(net.state()))
-  await writeModel(path, storeModel(checkConfig(config), tensors))
+  checkTensors(checked, tensors, 'the network to save')
+  await writeModel(target, storeModel(checked, tensors))
+}
+
+/** The file at a path, behind links; or the path where there is nothing. */
+function fileToReplace(path: string): string {
+  const stats = statOf('saveNetwork', path)
+  if (stats !== undefined) {
+    checkIsFile('saveNetwork', path, stats)
+    return realpathSync(path)
+  }
+  if (path === '' || lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new DataError(
+      `saveNetwork: expected the path of a file but received '${path}'${path && ', a link to nothing'}`,
+    )
+  }
+  return path
 }

@@ -38,6 +38,24 @@ export function writeTensors(
   stored: ReadonlyMap<string, StoredTensor>,
   path: string,
 ): void {
+  for (const [target, data] of pairTensors(targets, stored, path)) target.assign(data)
+}
+
+/** @throws DataError unless the tensors are those of the network of a configuration; `where` is for messages */
+export function checkTensors(config: TrainConfig, tensors: ReadonlyMap<string, StoredTensor>, where: string): void {
+  const net = buildNetwork({ ...config, device: 'cpu' })
+  try {
+    pairTensors(Object.entries(net.state()), tensors, where)
+  } finally {
+    net.dispose()
+  }
+}
+
+function pairTensors(
+  targets: Iterable<readonly [string, Tensor]>,
+  stored: ReadonlyMap<string, StoredTensor>,
+  path: string,
+) {
   const pairs = Array.from(targets, ([name, target]) => {
     const value = stored.get(name)
     const expected = `${target.dtype} ${formatShape(target.shape)}`
@@ -50,7 +68,7 @@ export function writeTensors(
   if (pairs.length !== stored.size) {
     throw new DataError(`checkpoint: expected ${pairs.length} tensors in ${path} but received ${stored.size}`)
   }
-  for (const [target, data] of pairs) target.assign(data)
+  return pairs
 }
 
 /**

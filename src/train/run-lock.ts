@@ -4,8 +4,8 @@
  *
  * A lock outlives its process when that is killed. Whoever finds one looks for the process: a process is known by the boot
  * of its machine, its PID namespace, its PID and its start. Where that cannot tell (another machine or container on the
- * same disk, a system without /proc), a lock that is not touched for ten seconds belongs to nobody; clocks of different
- * machines are not compared. A stale lock is removed under a lock of its own, so that nobody removes the next holder's.
+ * same disk, a system without /proc, another thread of this process, which may have been terminated), a lock that is not
+ * touched for ten seconds belongs to nobody; clocks of different machines are not compared. A stale lock is removed under a lock of its own, so that nobody removes the next holder's.
  * Should a holder that stood still wake up later (a paused container), it finds that its lock is lost before it writes.
  */
 import { randomUUID } from 'node:crypto'
@@ -69,13 +69,19 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Whether the process of a lock is there; undefined where that cannot be known. */
-function isAlive({ pid, system, start }: Holder): boolean | undefined {
+/** The locks that this thread holds. */
+const heldHere = new Set<string>()
+
+/** Whether the thread that took a lock is there; undefined where that cannot be known. */
+function isAlive({ pid, system, start, id }: Holder): boolean | undefined {
+  if (heldHere.has(id)) return true
   if (system === undefined || system !== systemOf()) return undefined
   if (!isRunning(pid)) return false
   const found = statusOf(pid)
   if (found?.state === 'Z') return false // it ended; in a container often nobody asks how
-  return start === undefined || found?.start === undefined ? undefined : start === found.start
+  if (start === undefined || found?.start === undefined) return undefined
+  if (start !== found.start) return false
+  return pid === process.pid ? undefined : true
 }
 
 function isHolder(value: unknown): value is Holder {
@@ -138,6 +144,7 @@ export class RunLock {
     this.#path = path
     this.#id = id
     this.#file = file
+    heldHere.add(id)
     // Through the open file: if the lock is lost, not the next holder's.
     const touch = () => void file.utimes(new Date(), new Date()).catch(() => {})
     this.#touching = setInterval(touch, TOUCH_MS).unref()
@@ -197,6 +204,7 @@ export class RunLock {
   /** Lets the next run in. */
   async release(): Promise<void> {
     clearInterval(this.#touching)
+    heldHere.delete(this.#id)
     try {
       if (await this.#isHeld()) await rm(this.#path, { force: true })
     } catch {

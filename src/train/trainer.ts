@@ -12,6 +12,7 @@ import type { Network } from '../models/index.ts'
 import { Dropout } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
 import type { Tensor } from '../tensor.ts'
+import { inWords } from '../values.ts'
 import {
   BEST,
   type Checkpoint,
@@ -83,6 +84,7 @@ export interface TrainResult {
  */
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const checked = checkConfig({ ...config })
+  checkOptions(options)
   const { runDir } = options
   const held: { lock?: RunLock } = {}
   const lockFolder = async () => {
@@ -96,6 +98,19 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   } finally {
     await held.lock?.release()
   }
+}
+
+/** For callers without types. */
+function checkOptions(options: TrainOptions): void {
+  const fail = (expected: string, received: unknown) => {
+    throw new TypeError(`train: expected ${expected} but received ${received === '' ? "''" : inWords(received)}`)
+  }
+  if (typeof options !== 'object' || options === null) fail('an object of options with runDir', options)
+  const { runDir, resume, signal, onProgress } = options
+  if (typeof runDir !== 'string' || runDir === '') fail('the path of a folder for runDir', runDir)
+  if (resume !== undefined && typeof resume !== 'string') fail('a path for resume', resume)
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') fail('an AbortSignal for signal', signal)
+  if (onProgress !== undefined && typeof onProgress !== 'function') fail('a function for onProgress', onProgress)
 }
 
 type LockFolder = () => Promise<RunLock>

@@ -183,6 +183,13 @@ describe('ConvBlock', () => {
     )
   })
 
+  it.each([undefined, 3])('refuses what is no tensor, in training and in inference: %s', x => {
+    const message = `conv2d: expected a tensor for x but received ${x}`
+    const layer = new nn.ConvBlock(options)
+    expect(() => layer.forward(x as never)).toThrow(new TypeError(message))
+    expect(() => noGrad(() => layer.eval().forward(x as never))).toThrow(new TypeError(message))
+  })
+
   it('has a relu and momentum 0.9 unless told otherwise', () => {
     const layer = new nn.ConvBlock(options)
     expect([layer.relu, layer.bn.momentum]).toEqual([true, 0.9])

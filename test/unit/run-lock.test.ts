@@ -16,6 +16,7 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { afterAll, expect, test } from 'vitest'
 import { DataError } from '../../src/errors.ts'
 import { withDefaults } from '../../src/train/config.ts'
@@ -137,6 +138,27 @@ test("another process is named; killed, it is in nobody's way", { timeout: 60_00
   expect(readdirSync(folder)).toEqual([])
 })
 
+test("another thread is named; terminated, it is in nobody's way", { timeout: 60_000 }, async () => {
+  const folder = newFolder()
+  const source = fileURLToPath(new URL('../../src/train/run-lock.ts', import.meta.url))
+  const code = `const { parentPort, workerData: { source, folder } } = require('node:worker_threads')
+    const work = async () => {
+      const { register } = await import('tsx/esm/api')
+      register()
+      const { RunLock } = await import(source)
+      await RunLock.acquire(folder)
+      parentPort.postMessage('locked')
+      setInterval(() => {}, 1000)
+    }
+    work()`
+  const worker = new Worker(code, { eval: true, workerData: { source, folder } })
+  await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+  await expect(RunLock.acquire(folder)).rejects.toThrow(held(folder, `this process (${process.pid})`))
+  await worker.terminate()
+  await (await RunLock.acquire(folder)).release()
+  expect(readdirSync(folder)).toEqual([])
+})
+
 test('of many that find a stale lock at once, one gets it', async () => {
   const folder = newFolder()
   await writeLock(folder, { pid: gone() })
@@ -157,6 +179,7 @@ test.runIf(process.platform === 'linux')('a PID that another process has now is 
 test.concurrent.each([
   ['of another boot', { system: 'another' }],
   ['of an unknown system', { system: undefined }],
+  ['of another thread of this process', {}],
 ])('a lock %s is stale after ten seconds without a touch', { timeout: 30_000 }, async (_, other) => {
   const folder = newFolder()
   await writeLock(folder, other)
