@@ -12,7 +12,6 @@ import type { Network } from '../models/index.ts'
 import { Dropout } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
 import type { Tensor } from '../tensor.ts'
-import { inWords } from '../values.ts'
 import {
   BEST,
   type Checkpoint,
@@ -29,25 +28,13 @@ import { type Disk, disk } from './disk.ts'
 import { type Evaluation, evaluate, type readResults } from './evaluate.ts'
 import { countTopK, type EpochRow, percent } from './metrics.ts'
 import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
+import { checkOptions, type TrainOptions } from './options.ts'
 import type { OnProgress } from './progress.ts'
 import { checkPosition, findRun, isSame } from './resume.ts'
 import { RunFolder } from './run-folder.ts'
 import type { RunLock } from './run-lock.ts'
 import { Steps } from './step.ts'
 import { freshPartial, freshState, type TrainingState } from './training-state.ts'
-
-export interface TrainOptions {
-  /** The run folder; made if it is not there. */
-  runDir: string
-  /** A run folder, or its last.safetensors: continue that run, in `runDir`, which may be the same folder or another. */
-  resume?: string | undefined
-  /** Abort it, and the step under way is finished, a checkpoint written, and `train` returns with `stopped: true`. */
-  signal?: AbortSignal | undefined
-  /** Called in the loop, which waits for the promise it returns, if any: what it throws or rejects with ends the run. */
-  onProgress?: OnProgress | undefined
-  /** @internal For tests that let it fail. */
-  disk?: Disk | undefined
-}
 
 /** Metrics are those of the last finished epoch, NaN before the first. Accuracies are percent. */
 export interface TrainResult {
@@ -98,19 +85,6 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   } finally {
     await held.lock?.release()
   }
-}
-
-/** For callers without types. */
-function checkOptions(options: TrainOptions): void {
-  const fail = (expected: string, received: unknown) => {
-    throw new TypeError(`train: expected ${expected} but received ${received === '' ? "''" : inWords(received)}`)
-  }
-  if (typeof options !== 'object' || options === null) fail('an object of options with runDir', options)
-  const { runDir, resume, signal, onProgress } = options
-  if (typeof runDir !== 'string' || runDir === '') fail('the path of a folder for runDir', runDir)
-  if (resume !== undefined && typeof resume !== 'string') fail('a path for resume', resume)
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') fail('an AbortSignal for signal', signal)
-  if (onProgress !== undefined && typeof onProgress !== 'function') fail('a function for onProgress', onProgress)
 }
 
 type LockFolder = () => Promise<RunLock>

@@ -3,7 +3,8 @@
  * resume.test.ts. Its argument is a `Task` in JSON; it prints a line with every step and the result at the end.
  */
 import type { TrainConfig } from '../../src/train/config.ts'
-import { type TrainOptions, train } from '../../src/train/trainer.ts'
+import type { TrainOptions } from '../../src/train/options.ts'
+import { train } from '../../src/train/trainer.ts'
 import { observedDisk } from '../support/faulty-disk.ts'
 
 /** When the process dies. */
