@@ -50,7 +50,7 @@ export function batchNorm2d<
 
 /**
  * @internal batchNorm2d, and a ReLU behind it when `relu`, that is not carried out before someone needs the result in
- * memory: igcBlock and addRelu apply it as they read. Nobody may write into x after this.
+ * memory: igcBlock, conv2d and addRelu apply it as they read. Nobody may write into x after this.
  * @param options.statistics of x [2, C], where they are known; in training only
  */
 export function deferredBatchNorm2d<S extends Shape>(
