@@ -62,6 +62,10 @@ function load<T extends Named>(file: string): readonly T[] {
 }
 
 export const conv2dShapes = load<Conv2dShape>('conv2d.json')
+/** Of the list's many groups every width with three numbers of groups. */
+export const fewerConv2dShapes = conv2dShapes.filter(
+  ({ why, groups }) => why !== 'groups' || [1, 3, 24].includes(groups),
+)
 export const igcBlockShapes = load<IgcBlockShape>('igc-block.json')
 export const pool2dShapes = load<Pool2dShape>('pool2d.json')
 /** Also for global average pooling. No empty batch: it has no batch statistics. */
