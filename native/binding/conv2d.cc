@@ -21,14 +21,16 @@ Napi::Value conv2d_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
-// conv2dTakesNorm(x, w, { stride, padding, groups }) -> whether conv2dNormForward spares a pass
-Napi::Value conv2d_takes_norm(const Napi::CallbackInfo& info) {
+// conv2dTakesNorm(x, w, { stride, padding, groups }) -> whether conv2dNormForward spares a pass;
+// conv2dFuses likewise -> whether conv2dFusedForward and -Backward spare passes
+template <bool (Backend::*question)(const Conv2dSizes&) const>
+Napi::Value conv2d_answer(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
   const Conv2dParams p = conv2d_params(args.params(2));
   const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
   args.maps({{"x", &x}}, {{"w", &w}});
   const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x.shape, w.shape);
-  return Napi::Boolean::New(args.env(), x.device().backend().conv2d_takes_norm(sizes));
+  return Napi::Boolean::New(args.env(), (x.device().backend().*question)(sizes));
 }
 
 // conv2dNormForward(x, w, norm, { stride, padding, groups, relu }): norm [4, K] behind it, with a ReLU if `relu`.
@@ -77,16 +79,6 @@ Napi::Value conv2d_backward_weight(const Napi::CallbackInfo& info) {
   return args.handle(dw);
 }
 
-// conv2dFuses(x, w, { stride, padding, groups }) -> whether the two functions below spare passes
-Napi::Value conv2d_fuses(const Napi::CallbackInfo& info) {
-  const Arguments args(info, "conv2d");
-  const Conv2dParams p = conv2d_params(args.params(2));
-  const Tensor x = args.tensor(0, "x"), w = args.tensor(1, "w");
-  args.maps({{"x", &x}}, {{"w", &w}});
-  const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x.shape, w.shape);
-  return Napi::Boolean::New(args.env(), x.device().backend().conv2d_fuses(sizes));
-}
-
 // conv2dFusedForward(x, w, { stride, padding, groups, xRelu, needsStatistics }, xNorm?) -> { y, statistics? }
 // xNorm and statistics as of igcBlockForward.
 Napi::Value conv2d_fused_forward(const Napi::CallbackInfo& info) {
@@ -114,8 +106,8 @@ Napi::Value conv2d_fused_forward(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// conv2dFusedBackward(dy, { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight
-// },
+// conv2dFusedBackward(dy,
+//   { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight },
 //   x?, w?, xNorm?, yNorm?, y?, dgamma?, dbeta?) -> { dx?, dw?, gamma?, beta? }
 // x is there for dw and for xNorm, w for dx; the norms as of igcBlockBackward.
 Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
@@ -172,11 +164,11 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
 
 void define_conv2d(Napi::Object& exports) {
   define<conv2d_forward>(exports, "conv2dForward");
-  define<conv2d_takes_norm>(exports, "conv2dTakesNorm");
+  define<conv2d_answer<&Backend::conv2d_takes_norm>>(exports, "conv2dTakesNorm");
   define<conv2d_norm_forward>(exports, "conv2dNormForward");
   define<conv2d_backward_input>(exports, "conv2dBackwardInput");
   define<conv2d_backward_weight>(exports, "conv2dBackwardWeight");
-  define<conv2d_fuses>(exports, "conv2dFuses");
+  define<conv2d_answer<&Backend::conv2d_fuses>>(exports, "conv2dFuses");
   define<conv2d_fused_forward>(exports, "conv2dFusedForward");
   define<conv2d_fused_backward>(exports, "conv2dFusedBackward");
 }

@@ -94,13 +94,8 @@ void CpuBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, con
                                       const Output& y, const BatchStatistics* y_statistics) {
   const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
   if (!conv2d_fuses(z)) return conv2d_composed_forward(*this, between_, p, x, x_norm, w, y, y_statistics);
-  GroupConvForward task{.x = x.as<float>(), .primary_weight = w.as<float>(), .y = y.as<float>()};
-  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(z.C)));
-  if (y_statistics != nullptr) {
-    task.mean = y_statistics->mean.as<float>();
-    task.var = y_statistics->var.as<float>();
-  }
-  plans_.of(z, 0).forward(task, group_);
+  group_forward(plans_.of(z, 0), {.x = x.as<float>(), .primary_weight = w.as<float>(), .y = y.as<float>()}, x_norm,
+                y_statistics);
 }
 
 void CpuBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
@@ -114,12 +109,29 @@ void CpuBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, c
   if (x.data != nullptr) task.x = x.as<float>();
   if (dx.data != nullptr) task.dx = dx.as<float>();
   if (dw.data != nullptr) task.primary_dw = dw.as<float>();
+  group_backward(plans_.of(z, 0), z, task, dy_norm, x_norm, x_norm_gradients);
+}
+
+void CpuBackend::group_forward(const GroupConv& conv, GroupConvForward task, const Norm* x_norm,
+                               const BatchStatistics* y_statistics) {
+  if (x_norm != nullptr) {
+    task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(x_norm->mean.elements())));
+  }
+  if (y_statistics != nullptr) {
+    task.mean = y_statistics->mean.as<float>();
+    task.var = y_statistics->var.as<float>();
+  }
+  conv.forward(task, group_);
+}
+
+void CpuBackend::group_backward(const GroupConv& conv, const Conv2dSizes& z, GroupConvBackward task,
+                                const NormGradient* dy_norm, const Norm* x_norm, const NormWeights* x_norm_gradients) {
   float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
   if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
   if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
   const bool sums = x_norm != nullptr && task.dx != nullptr;
   if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
-  plans_.of(z, 0).backward(task, group_);
+  conv.backward(task, group_);
   if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
 }
 

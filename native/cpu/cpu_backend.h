@@ -105,6 +105,12 @@ class CpuBackend : public Backend {
   void note_non_finite(const Input& x, const Output& found) override;
 
  private:
+  // A group convolution with its norms, which join `task`; of conv2d and of igc_block.
+  void group_forward(const GroupConv& conv, GroupConvForward task, const Norm* x_norm,
+                     const BatchStatistics* y_statistics);
+  void group_backward(const GroupConv& conv, const Conv2dSizes& z, GroupConvBackward task, const NormGradient* dy_norm,
+                      const Norm* x_norm, const NormWeights* x_norm_gradients);
+
   Dense dense_;                              // oneDNN
   GroupConvPlans plans_;                     // of the grouped convolutions that were used lately
   GroupConvScratch group_;                   // of the grouped convolutions and igc_block

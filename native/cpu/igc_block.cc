@@ -99,12 +99,7 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
     task.primary_weight = room;
     task.secondary_weight = room + order.primary_floats();
   }
-  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, coefficients_.take<float>(static_cast<size_t>(z.C)));
-  if (y_statistics != nullptr) {
-    task.mean = y_statistics->mean.as<float>();
-    task.var = y_statistics->var.as<float>();
-  }
-  plans_.of(z, p.secondary_partitions).forward(task, group_);
+  group_forward(plans_.of(z, p.secondary_partitions), task, x_norm, y_statistics);
 }
 
 void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
@@ -136,14 +131,8 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
     if (task.primary_dw != nullptr) task.primary_dw = ordered + both;
     if (task.secondary_dw != nullptr) task.secondary_dw = ordered + both + primary;
   }
-  float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
-  if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
-  if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
-  const bool sums = x_norm != nullptr && task.dx != nullptr;
-  if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
-  plans_.of(z, p.secondary_partitions).backward(task, group_);
+  group_backward(plans_.of(z, p.secondary_partitions), z, task, dy_norm, x_norm, x_norm_gradients);
   if (f > 1) order.put_back(task.primary_dw, task.secondary_dw, floats(primary_dw), floats(secondary_dw));
-  if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
 }
 
 }  // namespace igcnet

@@ -5,8 +5,9 @@
  * A lock outlives its process when that is killed. Whoever finds one looks for the process: a process is known by the boot
  * of its machine, its PID namespace, its PID and its start. Where that cannot tell (another machine or container on the
  * same disk, a system without /proc, another thread of this process, which may have been terminated), a lock that is not
- * touched for ten seconds belongs to nobody; clocks of different machines are not compared. A stale lock is removed under a lock of its own, so that nobody removes the next holder's.
- * Should a holder that stood still wake up later (a paused container), it finds that its lock is lost before it writes.
+ * touched for ten seconds belongs to nobody; clocks of different machines are not compared. A stale lock is removed under a
+ * lock of its own, so that nobody removes the next holder's. Should a holder that stood still wake up later (a paused
+ * container), it finds that its lock is lost before it writes.
  */
 import { randomUUID } from 'node:crypto'
 import { constants, readFileSync, readlinkSync } from 'node:fs'

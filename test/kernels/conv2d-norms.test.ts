@@ -23,10 +23,11 @@ describe.each([
 describe('conv2d between norms in training', () => {
   const norms = { xRelu: true, yRelu: false, yTraining: true } // behind a ReLU one rounding may flip a whole value of y
   it.each(conv2dShapes.filter(({ N, why }) => N > 0 && why !== 'groups'))('$name', shape => {
-    // Sums of n random numbers of size 1 pass through values of about sqrt(n), and those with x - mean, up to 8, are larger.
+    // Sums of n random numbers of size 1 pass through values of about sqrt(n). dx has a deviation of sqrt(K/C) at most, since the
+    // weights keep y near 1; the rest is room for the roundings of its many terms, which the norm's sums add up.
     const { N, H, W, C, K, groups } = shape
     const pixels = Math.sqrt(N * H * W)
-    const dx = 8 * Math.sqrt((K * groups) / C) // the weights are of a size that keeps y near 1
+    const dx = 8 * Math.sqrt((K * groups) / C)
     const sum = 8 * pixels * Math.max(1, Math.sqrt((K * groups) / C))
     const inputs = { dx, plainDx: dx, bareDx: dx, dxAlone: dx }
     const sums = { dgamma: sum, dbeta: sum, plainDgamma: sum, plainDbeta: sum }
