@@ -114,6 +114,7 @@ struct Dense::Cache {
   memory scratch(const memory::desc& desc) { return wrap(desc, scratchpad.take<std::byte>(desc.get_size())); }
 
   Entry make_conv(Kind kind, const Conv2dSizes& z);
+  Entry make_matmul(const MatmulSizes& m, bool with_bias);
   Entry& conv(Kind kind, const Conv2dSizes& z) {
     const Key key{{static_cast<int64_t>(kind), z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.stride, z.padding}};
     return entry(key, [&] { return make_conv(kind, z); });
@@ -183,8 +184,35 @@ Entry Dense::Cache::make_conv(Kind kind, const Conv2dSizes& z) {
   return e;
 }
 
+Entry Dense::Cache::make_matmul(const MatmulSizes& m, bool with_bias) {
+  const auto type = memory::data_type::f32;
+  Entry e;
+  e.src = memory::desc({m.rows, m.depth}, type, memory::dims{m.a_row, m.a_column});
+  e.weights = memory::desc({m.depth, m.columns}, type, memory::dims{m.b_row, m.b_column});
+  e.dst = memory::desc({m.rows, m.columns}, type, memory::dims{m.columns, 1});
+  e.bias = memory::desc({1, m.columns}, type, memory::dims{m.columns, 1});
+  const dnnl::primitive_attr attr = strict_attr();
+  const auto description = with_bias ? describe<dnnl::matmul>(engine, attr, e.src, e.weights, e.bias, e.dst)
+                                     : describe<dnnl::matmul>(engine, attr, e.src, e.weights, e.dst);
+  e.primitive = dnnl::matmul(description);
+  e.scratchpad = description.scratchpad_desc();
+  return e;
+}
+
+// One primitive of each kind is made here, on the thread of JavaScript, and thrown away: so oneDNN's static objects are
+// there before any op runs, and process.exit() destroys them after it has stopped the stream (binding/process_exit.h),
+// not while an op makes the first primitive of its kind.
 Dense::Dense() {
-  guarded("cpu", [&] { cache_ = std::make_unique<Cache>(); });
+  guarded("cpu", [&] {
+    cache_ = std::make_unique<Cache>();
+    const Conv2dSizes blocked{
+        .N = 1, .H = 4, .W = 4, .C = 16, .K = 16, .R = 3, .S = 3, .G = 1, .P = 4, .Q = 4, .stride = 1, .padding = 1};
+    for (const Kind kind : {Kind::kForward, Kind::kForwardBiasRelu, Kind::kBackwardInput, Kind::kBackwardWeight}) {
+      cache_->make_conv(kind, blocked);
+    }
+    cache_->make_matmul({.rows = 2, .columns = 2, .depth = 2, .a_row = 2, .a_column = 1, .b_row = 2, .b_column = 1},
+                        true);
+  });
 }
 
 Dense::~Dense() = default;
@@ -251,21 +279,7 @@ void Dense::matmul(const MatmulSizes& m, const float* a, const float* b, const f
     const Team team(m.rows * m.columns * m.depth);
     const Key key{{static_cast<int64_t>(Kind::kMatmul), m.rows, m.columns, m.depth, m.a_row, m.a_column, m.b_row,
                    m.b_column, bias != nullptr}};
-    Entry& e = cache_->entry(key, [&] {
-      const auto type = memory::data_type::f32;
-      Entry made;
-      made.src = memory::desc({m.rows, m.depth}, type, memory::dims{m.a_row, m.a_column});
-      made.weights = memory::desc({m.depth, m.columns}, type, memory::dims{m.b_row, m.b_column});
-      made.dst = memory::desc({m.rows, m.columns}, type, memory::dims{m.columns, 1});
-      made.bias = memory::desc({1, m.columns}, type, memory::dims{m.columns, 1});
-      const dnnl::primitive_attr attr = strict_attr();
-      const auto description =
-          bias != nullptr ? describe<dnnl::matmul>(cache_->engine, attr, made.src, made.weights, made.bias, made.dst)
-                          : describe<dnnl::matmul>(cache_->engine, attr, made.src, made.weights, made.dst);
-      made.primitive = dnnl::matmul(description);
-      made.scratchpad = description.scratchpad_desc();
-      return made;
-    });
+    Entry& e = cache_->entry(key, [&] { return cache_->make_matmul(m, bias != nullptr); });
     std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, cache_->wrap(e.src, a)},
                                               {DNNL_ARG_WEIGHTS, cache_->wrap(e.weights, b)},
                                               {DNNL_ARG_DST, cache_->wrap(e.dst, c)},
