@@ -11,6 +11,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/heartbeat.ts'],
     // Type errors elsewhere are found by the type check, which runs before the tests.
     typecheck: {
       enabled: true,
