@@ -73,7 +73,7 @@ HWY_EXPORT(AvgPoolBackwardKernel);
 void CpuBackend::avg_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) {
   const Pool2dSizes z = pool2d_sizes("avgPool2d", p, x.shape);
   const int64_t x_image = z.H * z.W * z.C, y_image = z.P * z.Q * z.C;
-  parallel_tasks(z.N, [&](int64_t n, int) {
+  parallel_tasks(z.N, [&](int64_t n) {
     HWY_DYNAMIC_DISPATCH(AvgPoolKernel)(z, x.as<float>() + n * x_image, y.as<float>() + n * y_image);
   });
 }
@@ -81,7 +81,7 @@ void CpuBackend::avg_pool2d_forward(const Pool2dParams& p, const Input& x, const
 void CpuBackend::avg_pool2d_backward_input(const Pool2dParams& p, const Input& dy, const Output& dx) {
   const Pool2dSizes z = pool2d_sizes("avgPool2d", p, dx.shape);
   const int64_t x_image = z.H * z.W * z.C, y_image = z.P * z.Q * z.C;
-  parallel_tasks(z.N, [&](int64_t n, int) {
+  parallel_tasks(z.N, [&](int64_t n) {
     std::fill_n(dx.as<float>() + n * x_image, x_image, 0.0f);
     HWY_DYNAMIC_DISPATCH(AvgPoolBackwardKernel)(z, dy.as<float>() + n * y_image, dx.as<float>() + n * x_image);
   });

@@ -42,14 +42,14 @@ HWY_EXPORT(GlobalAvgPoolBackwardKernel);
 
 void CpuBackend::global_avg_pool2d_forward(const Input& x, const Output& y) {
   const int64_t N = x.shape[0], pixels = x.shape[1] * x.shape[2], C = x.shape[3];
-  parallel_tasks(N, [&](int64_t n, int) {
+  parallel_tasks(N, [&](int64_t n) {
     HWY_DYNAMIC_DISPATCH(GlobalAvgPoolKernel)(x.as<float>() + n * pixels * C, pixels, C, y.as<float>() + n * C);
   });
 }
 
 void CpuBackend::global_avg_pool2d_backward_input(const Input& dy, const Output& dx) {
   const int64_t N = dx.shape[0], pixels = dx.shape[1] * dx.shape[2], C = dx.shape[3];
-  parallel_tasks(N, [&](int64_t n, int) {
+  parallel_tasks(N, [&](int64_t n) {
     HWY_DYNAMIC_DISPATCH(GlobalAvgPoolBackwardKernel)
     (dy.as<float>() + n * C, pixels, C, dx.as<float>() + n * pixels * C);
   });

@@ -47,8 +47,32 @@ const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_part
 }
 
 GroupConv::Band GroupConv::band(int64_t task) const {
+  if (task < 0) return {0, 0, 0};
   const int64_t image = task / bands_per_image_, b = task % bands_per_image_;
   return {image, sizes_.P * b / bands_per_image_, sizes_.P * (b + 1) / bands_per_image_};
+}
+
+GroupConv::Coming GroupConv::coming(const Band& band, int64_t row, const Band& next) const {
+  const bool starts_band = row >= band.end;
+  Band chunk = starts_band ? next : Band{band.image, row, band.end};
+  chunk.end = std::min(chunk.end, chunk.begin + chunk_rows_);
+  return {chunk, starts_band};
+}
+
+Floats GroupConv::outputs_of(const Coming& coming) const {
+  const auto& [image, begin, end] = coming.chunk;
+  const int64_t row = sizes_.Q * sizes_.K;
+  return {(image * sizes_.P + begin) * row, (end - begin) * row};
+}
+
+Floats GroupConv::inputs_of(const Coming& coming) const {
+  const auto& [image, begin, end] = coming.chunk;
+  if (begin == end) return {0, 0};
+  const Conv2dSizes& z = sizes_;
+  const int64_t read = coming.starts_band ? 0 : std::max<int64_t>(z.R - z.stride, 0), row = z.W * z.C;
+  const int64_t first = std::clamp<int64_t>(begin * z.stride - z.padding + read, 0, z.H);
+  const int64_t last = std::clamp<int64_t>((end - 1) * z.stride - z.padding + z.R, first, z.H);
+  return {(image * z.H + first) * row, (last - first) * row};
 }
 
 namespace {
@@ -100,7 +124,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   }
   const int64_t row_floats = sizes_.W * sizes_.C, image_floats = sizes_.H * row_floats;
   const float* end = task.x + sizes_.N * image_floats;
-  parallel_tasks(bands(), multiply_adds(), kMultiplyAddGrain, [&](int64_t index, int thread) {
+  parallel_tasks(bands(), multiply_adds(), kMultiplyAddGrain, [&](int64_t index, int thread, int64_t next) {
     const Band b = band(index);
     ForwardBuffers local = buffers(memory + thread * thread_floats, nullptr);
     local.x.start_image({task.x + b.image * image_floats, sizes_.W * sizes_.C, sizes_.C, end}, task.x_norm);
@@ -111,11 +135,10 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       float* y = task.y + first;
       float* z = !secondary_ ? y : task.z != nullptr ? task.z + first : local.z;
       Prefetch ahead(correlate_shares(plan, rows) + (secondary_ ? secondary_->shares(rows * Q) : 0));
-      ahead.add(task.x, sizes_.N * image_floats,
-                b.image * image_floats + ((row + rows) * sizes_.stride + 1) * row_floats,
-                chunk_rows_ * sizes_.stride * row_floats);
-      ahead.add(task.y, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
-      ahead.add(task.z, sizes_.N * sizes_.P * Q * K, first + rows * Q * K, rows * Q * K, true);
+      const Coming after = coming(b, row + rows, band(next));
+      ahead.add(task.x, inputs_of(after));
+      ahead.add(task.y, outputs_of(after), true);
+      ahead.add(task.z, outputs_of(after), true);
       find_rows(plan, row, rows, local.x, local.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);

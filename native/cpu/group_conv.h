@@ -17,6 +17,7 @@
 #include "cpu/channel_norm.h"
 #include "cpu/group_conv_plan.h"
 #include "cpu/igc_secondary.h"
+#include "cpu/prefetch.h"
 #include "cpu/scratch.h"
 
 namespace igcnet {
@@ -68,7 +69,18 @@ class GroupConv {
   struct Band {
     int64_t image, begin, end;  // output rows
   };
-  Band band(int64_t task) const;
+  Band band(int64_t task) const;  // nothing for task -1
+
+  // The chunk that is worked on when the rows of a band above `row` are done: of that band, or the first one of `next`.
+  struct Coming {
+    Band chunk;
+    bool starts_band;
+  };
+  Coming coming(const Band& band, int64_t row, const Band& next) const;
+  // Where the output rows of it lie in y, and the input rows in x, but those that the chunk above it has read.
+  Floats outputs_of(const Coming& coming) const;
+  Floats inputs_of(const Coming& coming) const;
+
   int64_t bands() const { return sizes_.N * bands_per_image_; }
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
   int64_t multiply_adds() const {

@@ -34,12 +34,13 @@ class BackwardBands {
       sums_ = scratch_.sums.take<float>(static_cast<size_t>(conv_.bands() * dx_chunks_ * 2 * sizes_.C));
       std::fill_n(sums_, conv_.bands() * dx_chunks_ * 2 * sizes_.C, 0.0f);
     }
-    parallel_tasks(blocks_, [&](int64_t block, int thread) {
+    parallel_tasks(blocks_, blocks_, 1, [&](int64_t block, int thread, int64_t next_block) {
       Buffers buffers(*this, ThreadBuffer(memory + thread * thread_floats));
       float* sums = partials_ + block * block_floats_;
       std::fill_n(sums, block_floats_, 0.0f);
-      for (int64_t b = conv_.bands() * block / blocks_; b < conv_.bands() * (block + 1) / blocks_; ++b) {
-        run_band(b, sums, buffers);
+      for (int64_t b = first_band(block); b < first_band(block + 1); ++b) {
+        const int64_t next = b + 1 < first_band(block + 1) ? b + 1 : next_block < 0 ? -1 : first_band(next_block);
+        run_band(b, next, sums, buffers);
       }
     });
     reduce();
@@ -86,6 +87,16 @@ class BackwardBands {
     return rows;
   }
 
+  // The rows of dz that a band makes, of its neighbours too; nothing for -1.
+  GroupConv::Band dz_band(int64_t index) const {
+    if (index < 0) return {0, 0, 0};
+    const GroupConv::Band band = conv_.band(index);
+    const Rows rows = rows_of(band);
+    return {band.image, rows.dz_begin, rows.dz_end};
+  }
+
+  int64_t first_band(int64_t block) const { return conv_.bands() * block / blocks_; }
+
   bool makes_z() const { return task_.secondary_dw != nullptr && task_.z == nullptr; }
 
   void prepare_weights() {
@@ -124,7 +135,7 @@ class BackwardBands {
     blocks_ = std::min({blocks_, static_cast<int64_t>(std::bit_floor(room)), conv_.bands()});
   }
 
-  void run_band(int64_t index, float* sums, Buffers& buffers) {
+  void run_band(int64_t index, int64_t next, float* sums, Buffers& buffers) {
     const GroupConv::Band band = conv_.band(index);
     const Rows rows = rows_of(band);
     const int64_t image = sizes_.H * sizes_.W * sizes_.C;
@@ -136,14 +147,16 @@ class BackwardBands {
     for (int64_t p = rows.dz_begin; p < rows.dz_end;) {
       const int64_t border = p < band.begin ? band.begin : p < band.end ? band.end : rows.dz_end;
       const int64_t count = std::min(conv_.chunk_rows_, border - p);
-      run_chunk(band.image, p, count, p >= band.begin && p < band.end, dz, sums, buffers);
+      const GroupConv::Coming after = conv_.coming({band.image, rows.dz_begin, rows.dz_end}, p + count, dz_band(next));
+      run_chunk(band.image, p, count, p >= band.begin && p < band.end, after, dz, sums, buffers);
       p += count;
     }
     if (task_.dx != nullptr) run_dx(index, band.image, rows, dz, buffers);
   }
 
-  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights.
-  void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, float* dz, float* sums, Buffers& buffers) {
+  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights. `after` comes while these are worked on.
+  void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, const GroupConv::Coming& after, float* dz,
+                 float* sums, Buffers& buffers) {
     const int64_t Q = sizes_.Q, K = sizes_.K, pixels = rows * Q, first = (image * sizes_.P + p) * Q * K;
     const float* dy = task_.dy + first;
     float* dz_chunk = dz + p * Q * K;
@@ -152,17 +165,14 @@ class BackwardBands {
       copy_dy(first, pixels, copy);
       dy = copy;
     }
-    // The next rows come while these are worked on.
     const CorrelationPlan& plan = conv_.forward_;
     Prefetch ahead((conv_.secondary_ ? conv_.secondary_->shares(pixels) : 0) +
                    (own && makes_z() ? correlate_shares(plan, rows) : 0) +
                    (own && task_.primary_dw != nullptr ? gradient_shares(plan, rows) : 0));
-    const int64_t y_floats = sizes_.N * sizes_.P * Q * K, x_row = sizes_.W * sizes_.C;
-    ahead.add(task_.dy, y_floats, first + pixels * K, pixels * K);
-    ahead.add(task_.dy_norm.x, y_floats, first + pixels * K, pixels * K);
-    if (task_.secondary_dw != nullptr) ahead.add(task_.z, y_floats, first + pixels * K, pixels * K);
-    ahead.add(task_.x, sizes_.N * sizes_.H * x_row, (image * sizes_.H + (p + rows) * sizes_.stride + 1) * x_row,
-              rows * sizes_.stride * x_row);
+    ahead.add(task_.dy, conv_.outputs_of(after));
+    ahead.add(task_.dy_norm.x, conv_.outputs_of(after));
+    if (task_.secondary_dw != nullptr) ahead.add(task_.z, conv_.outputs_of(after));
+    ahead.add(task_.x, conv_.inputs_of(after));
     if (conv_.secondary_) {
       conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples, &ahead);
     }
@@ -203,7 +213,8 @@ class BackwardBands {
       const int64_t first = (image * sizes_.H + h) * row_floats;
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
-      ahead.add(task_.dx, sizes_.N * sizes_.H * row_floats, first + count * row_floats, count * row_floats, true);
+      const int64_t coming = std::min(conv_.dx_chunk_rows_, rows.dx_end - h - count);
+      ahead.add(task_.dx, {first + count * row_floats, coming * row_floats}, true);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead);

@@ -94,7 +94,7 @@ HWY_EXPORT(MaxPoolBackwardKernel);
 void CpuBackend::max_pool2d_forward(const Pool2dParams& p, const Input& x, const Output& y) {
   const Pool2dSizes z = pool2d_sizes("maxPool2d", p, x.shape);
   const int64_t x_image = z.H * z.W * z.C, y_image = z.P * z.Q * z.C;
-  parallel_tasks(z.N, [&](int64_t n, int) {
+  parallel_tasks(z.N, [&](int64_t n) {
     HWY_DYNAMIC_DISPATCH(MaxPoolKernel)(z, x.as<float>() + n * x_image, y.as<float>() + n * y_image);
   });
 }
@@ -106,7 +106,7 @@ void CpuBackend::max_pool2d_backward_input(const Pool2dParams& p, const Input& d
     throw Error(ErrorCode::kUnsupported, "maxPool2d: expected an image of at most 2^31 - 1 pixels but received " +
                                              std::to_string(z.H) + " x " + std::to_string(z.W));
   }
-  parallel_tasks(z.N, [&](int64_t n, int) {
+  parallel_tasks(z.N, [&](int64_t n) {
     std::fill_n(dx.as<float>() + n * x_image, x_image, 0.0f);
     HWY_DYNAMIC_DISPATCH(MaxPoolBackwardKernel)
     (z, dy.as<float>() + n * y_image, x.as<float>() + n * x_image, dx.as<float>() + n * x_image);

@@ -59,24 +59,28 @@ class TaskRange {
   std::atomic<uint64_t> ends_{0};
 };
 
-// body(task, thread) for every task in [0, tasks); thread < parallel_threads(). Each thread has a range of tasks of its
-// own, the same ones in every loop over as many tasks, so that it finds in its cache what it wrote in the last loop; it
-// goes through them to and fro, from where that loop ended. One that is done takes tasks from the others' ends: on a
-// machine with other work the threads are not equally fast. `work` in all is shared out to threads that get `grain` of
-// it or more.
+// body(task, thread, next) for every task in [0, tasks); thread < parallel_threads(), and `next` is the task that this
+// thread is likely to have next, or -1. Each thread has a range of tasks of its own, the same ones in every loop over
+// as many tasks, so that it finds in its cache what it wrote in the last loop; it goes through them to and fro, from
+// where that loop ended. One that is done takes tasks from the others' ends: on a machine with other work the threads
+// are not equally fast. `work` in all is shared out to threads that get `grain` of it or more.
 template <class Body>
 void parallel_tasks(int64_t tasks, int64_t work, int64_t grain, const Body& body) {
   thread_local bool backwards = false;
   backwards = !backwards;
   const bool reverse = backwards;
   const int64_t threads = std::min<int64_t>({omp_get_max_threads(), tasks, std::max<int64_t>(work / grain, 1)});
+  const auto work_on = [&](int64_t task, int thread, bool last) {
+    const int64_t next = last ? task - 1 : task + 1;
+    body(task, thread, next < tasks ? next : -1);
+  };
   if (threads <= 1) {
-    for (int64_t i = 0; i < tasks; ++i) body(reverse ? tasks - 1 - i : i, 0);
+    for (int64_t i = 0; i < tasks; ++i) work_on(reverse ? tasks - 1 - i : i, 0, reverse);
     return;
   }
   if (tasks >= TaskRange::kMost) {  // images of a few bytes
     parallel_ranges(tasks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) body(i, omp_get_thread_num());
+      for (int64_t i = begin; i < end; ++i) work_on(i, omp_get_thread_num(), false);
     });
     return;
   }
@@ -89,15 +93,17 @@ void parallel_tasks(int64_t tasks, int64_t work, int64_t grain, const Body& body
     const int thread = omp_get_thread_num();
     for (int64_t i = 0; i < threads; ++i) {
       TaskRange& range = ranges[static_cast<size_t>((thread + i) % threads)];
+      const bool last = reverse == (i == 0);
       int64_t task;
-      while ((task = range.take(reverse == (i == 0))) >= 0) body(task, thread);
+      while ((task = range.take(last)) >= 0) work_on(task, thread, last);
     }
   }
 }
 
+// Likewise body(task).
 template <class Body>
 void parallel_tasks(int64_t tasks, const Body& body) {
-  parallel_tasks(tasks, tasks, 1, body);
+  parallel_tasks(tasks, tasks, 1, [&](int64_t task, int, int64_t) { body(task); });
 }
 
 inline int parallel_threads() { return omp_get_max_threads(); }

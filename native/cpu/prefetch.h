@@ -6,6 +6,11 @@
 
 namespace igcnet {
 
+// Neighbouring floats of a tensor.
+struct Floats {
+  int64_t first, count;
+};
+
 // Parts of tensors that will be wanted soon, asked for share by share: more requests than the cache can hold open would
 // stop the work.
 class Prefetch {
@@ -13,13 +18,11 @@ class Prefetch {
   // `shares`: how often share() will be called, at least.
   explicit Prefetch(int64_t shares) : shares_(std::max<int64_t>(shares, 1)) {}
 
-  // The floats [first, first + count) of a tensor of `size` floats, as far as they are inside; nothing for a null
-  // tensor. At most kMostParts calls.
-  void add(const float* tensor, int64_t size, int64_t first, int64_t count, bool write = false) {
+  // Nothing for a null tensor. At most kMostParts calls.
+  void add(const float* tensor, const Floats& floats, bool write = false) {
     if (tensor == nullptr) return;
-    Part& part = parts_[count_++];
-    part = {tensor, std::clamp<int64_t>(first, 0, size), std::clamp<int64_t>(first + count, 0, size),
-            (count / shares_ + kLine) / kLine * kLine, write};
+    parts_[count_++] = {tensor, floats.first, floats.first + floats.count,
+                        (floats.count / shares_ + kLine) / kLine * kLine, write};
   }
 
   void share() {
@@ -27,9 +30,9 @@ class Prefetch {
       const int64_t stop = std::min(part->next + part->step, part->end);
       for (; part->next < stop; part->next += kLine) {
         if (part->write) {
-          __builtin_prefetch(part->tensor + part->next, 1, 2);
+          __builtin_prefetch(part->tensor + part->next, 1, 3);
         } else {
-          __builtin_prefetch(part->tensor + part->next, 0, 2);
+          __builtin_prefetch(part->tensor + part->next, 0, 3);
         }
       }
     }
