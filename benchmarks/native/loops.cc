@@ -41,13 +41,13 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
   const CorrelationPlan plan = plan_correlation(Direction::kForward, sizes);
   if (!plan.takes_rows()) return state.SkipWithError("these groups take other loops on this machine");
   const int64_t slab = plan.slab_floats(), units = static_cast<int64_t>(plan.units.size());
-  HostTensor x({rows + 2, units * slab}), weights({plan.weight_floats()}), y({rows * Q * K + plan.lanes});
+  HostTensor x({rows + 2, units * slab}), weights({plan.packed_floats()}), y({rows * Q * K + plan.lanes});
   std::vector<const float*> pointers;
   for (int64_t r = 0; r < rows + 2; ++r) pointers.push_back(floats(x) + r * units * slab);
   for (auto _ : state) {
     for (int64_t u = 0; u < units; ++u) {
       const Unit& unit = plan.units[static_cast<size_t>(u)];
-      float* unit_weights = floats(weights) + u * plan.unit_weights();
+      float* unit_weights = floats(weights) + u * plan.packed_unit();
       const int64_t kernel_row = plan.unit_weights() / 3;
       if (gradient) {
         rotate_gradient_3x3({.M = M,
@@ -61,17 +61,19 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
                              .dy_step = K,
                              .rotation = plan.inverse_rotation.data()});
       } else {
-        rotate_3x3({.M = M,
-                    .rows = rows,
-                    .x = pointers.data(),
-                    .offset = u * slab,
-                    .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
-                    .count = Q,
-                    .y = floats(y) + unit.channel,
-                    .y_row = Q * K,
-                    .y_step = K,
-                    .active = unit.active,
-                    .rotation = plan.rotation.data()});
+        const auto rotate = plan.takes_pairs() ? rotate_pairs_3x3 : rotate_3x3;
+        rotate({.M = M,
+                .rows = rows,
+                .x = pointers.data(),
+                .offset = u * slab,
+                .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                .pair_w = unit_weights + plan.unit_weights(),
+                .count = Q,
+                .y = floats(y) + unit.channel,
+                .y_row = Q * K,
+                .y_step = K,
+                .active = unit.active,
+                .rotation = plan.rotation.data()});
       }
     }
     benchmark::ClobberMemory();

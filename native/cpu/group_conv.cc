@@ -19,10 +19,12 @@ int64_t count_bands(const Conv2dSizes& z) {
   return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, z.P / kFewestRows));
 }
 
-// Rows of about 64 pixels: long enough for the loops, and short enough to stay in the L1 or L2 cache.
-int64_t count_chunk_rows(int64_t columns) {
+// Rows of about 64 pixels: long enough for the loops, and short enough to stay in the L1 or L2 cache. Whole pairs of rows
+// where the loops take these.
+int64_t count_chunk_rows(const CorrelationPlan& plan) {
   constexpr int64_t kPixels = 64;
-  return std::max<int64_t>(1, kPixels / std::max<int64_t>(columns, 1));
+  const int64_t rows = std::max<int64_t>(1, kPixels / std::max<int64_t>(plan.out_columns, 1));
+  return plan.takes_pairs() ? (rows + 1) / 2 * 2 : rows;
 }
 
 }  // namespace
@@ -32,8 +34,8 @@ GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
       forward_(plan_correlation(Direction::kForward, sizes)),
       backward_(plan_correlation(Direction::kBackwardInput, sizes)),
       bands_per_image_(count_bands(sizes)),
-      chunk_rows_(std::min(count_chunk_rows(sizes.Q), most_rows())),
-      dx_chunk_rows_(count_chunk_rows(sizes.W)),
+      chunk_rows_(std::min(count_chunk_rows(forward_), most_rows())),
+      dx_chunk_rows_(count_chunk_rows(backward_)),
       ring_(forward_.most_rows_under(chunk_rows_)),
       dz_ring_(backward_.most_rows_under(dx_chunk_rows_)) {
   if (secondary_partitions > 0) secondary_.emplace(sizes.K / secondary_partitions, secondary_partitions);
@@ -99,8 +101,8 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   if (bands() == 0) return;
   const CorrelationPlan& plan = forward_;
   const int64_t K = sizes_.K, Q = sizes_.Q, pixels = chunk_rows_ * Q;
-  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.weight_floats() + secondary_floats()));
-  float* secondary = primary + plan.weight_floats();
+  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.packed_floats() + secondary_floats()));
+  float* secondary = primary + plan.packed_floats();
   pack_units(plan, task.primary_weight, primary);
   if (secondary_) secondary_->pack(true, task.secondary_weight, secondary);
 
@@ -137,8 +139,8 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       Prefetch ahead(correlate_shares(plan, rows) + (secondary_ ? secondary_->shares(rows * Q) : 0));
       const Coming after = coming(b, row + rows, band(next));
       ahead.add(task.x, inputs_of(after));
-      ahead.add(task.y, outputs_of(after), true);
-      ahead.add(task.z, outputs_of(after), true);
+      ahead.add(task.y, outputs_of(after));
+      ahead.add(task.z, outputs_of(after));
       find_rows(plan, row, rows, local.x, local.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);

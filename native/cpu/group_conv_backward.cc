@@ -100,7 +100,7 @@ class BackwardBands {
   bool makes_z() const { return task_.secondary_dw != nullptr && task_.z == nullptr; }
 
   void prepare_weights() {
-    const int64_t forward = conv_.forward_.weight_floats(), backward = conv_.backward_.weight_floats();
+    const int64_t forward = conv_.forward_.packed_floats(), backward = conv_.backward_.packed_floats();
     float* memory = scratch_.weights.take<float>(static_cast<size_t>(forward + backward + conv_.secondary_floats()));
     primary_ = memory;
     transposed_primary_ = memory + forward;
@@ -214,7 +214,7 @@ class BackwardBands {
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
       const int64_t coming = std::min(conv_.dx_chunk_rows_, rows.dx_end - h - count);
-      ahead.add(task_.dx, {first + count * row_floats, coming * row_floats}, true);
+      ahead.add(task_.dx, {first + count * row_floats, coming * row_floats});
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       for (size_t u = 0; u < plan.units.size(); ++u) {
         correlate_unit_rows(plan, u, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead);

@@ -81,6 +81,8 @@ struct CorrelationPlan {
   bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
   // Whether the loops of Rotate3x3 take it, which go over several rows.
   bool takes_rows() const { return way == Way::kRepeat || (way == Way::kRotate && is_3x3() && inputs == outputs); }
+  // Whether pairs of output rows are.
+  bool takes_pairs() const { return takes_rows() && way == Way::kRotate && most_pair_outputs_3x3() > 0; }
   // Whether input rows are cut into a slab for each unit as they are.
   bool cuts_rows() const { return way == Way::kRepeat || (way == Way::kRotate && input_halves == 1); }
   // The first input row under output row p, padding included, at stride 1.
@@ -94,6 +96,9 @@ struct CorrelationPlan {
   int64_t unit_lanes() const { return vectors * lanes; }
   int64_t unit_weights() const { return R * S * inputs * unit_lanes(); }
   int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_weights(); }
+  // The weights as the loops read them: behind those of a unit, those of its pairs of rows.
+  int64_t packed_unit() const { return unit_weights() + (takes_pairs() ? 4 * S * M * lanes : 0); }
+  int64_t packed_floats() const { return static_cast<int64_t>(units.size()) * packed_unit(); }
   // Input rows that the output rows [begin, begin + count) need, at most, for any begin.
   int64_t most_rows_under(int64_t count) const;
 

@@ -91,6 +91,12 @@ IgcSecondary::Tuples IgcSecondary::tuples(const float* x, int64_t pixels, float*
   return {buffer, lanes_, L_ * lanes_};
 }
 
+int64_t IgcSecondary::shares(int64_t pixels) const {
+  int64_t all = 0;
+  for (const Group& group : groups_) all += correlate_shares(group.vectors, L_, pixels);
+  return all;
+}
+
 void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer,
                        Prefetch* ahead) const {
   const Tuples in = tuples(x, pixels, buffer);

@@ -27,7 +27,7 @@ class IgcSecondary {
   void pack(bool forward, const float* w, float* packed) const;
   // x and y have K floats a pixel. `ahead` is asked for shares(pixels) or more.
   void run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead) const;
-  int64_t shares(int64_t pixels) const { return static_cast<int64_t>(groups_.size()) * (pixels / kMostOutputs); }
+  int64_t shares(int64_t pixels) const;
   // sums [packed_floats()], in the order of the packed weights.
   void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const;
   void unpack(const float* sums, float* dw) const;
@@ -41,8 +41,6 @@ class IgcSecondary {
     const float* x;
     int64_t element, step;
   };
-
-  static constexpr int64_t kMostOutputs = 24;  // that a block of the loops has
 
   void add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel);
   static int64_t few_pixels(int64_t pixel_floats);

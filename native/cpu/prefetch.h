@@ -1,4 +1,4 @@
-// Asking for memory before it is needed, so that it comes into the L2 cache beside the work. Only speed hangs on it.
+// Asking for memory before it is needed, so that it comes into the cache beside the work. Only speed hangs on it.
 #pragma once
 
 #include <algorithm>
@@ -18,37 +18,37 @@ class Prefetch {
   // `shares`: how often share() will be called, at least.
   explicit Prefetch(int64_t shares) : shares_(std::max<int64_t>(shares, 1)) {}
 
-  // Nothing for a null tensor. At most kMostParts calls.
-  void add(const float* tensor, const Floats& floats, bool write = false) {
-    if (tensor == nullptr) return;
-    parts_[count_++] = {tensor, floats.first, floats.first + floats.count,
-                        (floats.count / shares_ + kLine) / kLine * kLine, write};
+  // Nothing for a null tensor. At most kMostParts calls, before the first share().
+  void add(const float* tensor, const Floats& floats) {
+    const int64_t lines = (floats.count + kLine - 1) / kLine;
+    if (tensor == nullptr || lines == 0) return;
+    parts_[count_++] = {tensor + floats.first, lines};
+    all_ += lines;
+    share_ = (all_ + shares_ - 1) / shares_;
   }
 
+  // A few lines; it may ask for some behind a part, too, which harms nobody.
   void share() {
-    for (Part* part = parts_; part < parts_ + count_; ++part) {
-      const int64_t stop = std::min(part->next + part->step, part->end);
-      for (; part->next < stop; part->next += kLine) {
-        if (part->write) {
-          __builtin_prefetch(part->tensor + part->next, 1, 3);
-        } else {
-          __builtin_prefetch(part->tensor + part->next, 0, 3);
-        }
-      }
+    if (part_ == count_) return;
+    Part& part = parts_[part_];
+    for (int64_t i = 0; i < share_; ++i) {
+      __builtin_prefetch(part.next);
+      part.next += kLine;
     }
+    part.lines -= share_;
+    if (part.lines <= 0) ++part_;
   }
 
  private:
   static constexpr int64_t kLine = 16;  // floats of a cache line
   static constexpr int kMostParts = 4;
   struct Part {
-    const float* tensor;
-    int64_t next, end, step;
-    bool write;
+    const float* next;
+    int64_t lines;
   };
-  Part parts_[kMostParts] = {};
-  int count_ = 0;
-  int64_t shares_;
+  Part parts_[kMostParts];
+  int count_ = 0, part_ = 0;
+  int64_t shares_, all_ = 0, share_ = 0;
 };
 
 }  // namespace igcnet

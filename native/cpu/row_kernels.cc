@@ -72,6 +72,8 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
+constexpr int64_t kShareDepth = 8;  // of the sums, between two shares
+
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
 // kWhole: all lanes are stored.
 template <int kOutputs, int kVectors, class Load, bool kWhole>
@@ -81,23 +83,25 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
   const int64_t step = row.step, element = row.element;
   float* y = row.y + t * row.y_step;
   for (; blocks > 0; --blocks, t += kOutputs) {
-    if (row.ahead != nullptr) row.ahead->share();
     V sum[kOutputs * kVectors];
 #pragma GCC unroll 48
     for (int j = 0; j < kOutputs * kVectors; ++j) sum[j] = hn::Zero(D());
     for (int64_t r = 0; r < row.rows; ++r) {
       const float* HWY_RESTRICT w = row.w[r];
       const float* HWY_RESTRICT x = row.x[r] + t * step;
+      for (int64_t left = row.depth; left > 0; left -= kShareDepth) {
+        if (row.ahead != nullptr) row.ahead->share();
 #pragma GCC unroll 2
-      for (int64_t a = row.depth; a > 0; --a, w += kLanes * kVectors, x += element) {
-        V weight[kVectors];
-        for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(D(), w + v * kLanes);
-        const float* HWY_RESTRICT input = x;
+        for (int64_t a = std::min(left, kShareDepth); a > 0; --a, w += kLanes * kVectors, x += element) {
+          V weight[kVectors];
+          for (int v = 0; v < kVectors; ++v) weight[v] = hn::Load(D(), w + v * kLanes);
+          const float* HWY_RESTRICT input = x;
 #pragma GCC unroll 48
-        for (int j = 0; j < kOutputs; ++j, input += step) {
-          const V value = load(input);
-          for (int v = 0; v < kVectors; ++v) {
-            sum[j * kVectors + v] = hn::MulAdd(weight[v], value, sum[j * kVectors + v]);
+          for (int j = 0; j < kOutputs; ++j, input += step) {
+            const V value = load(input);
+            for (int v = 0; v < kVectors; ++v) {
+              sum[j * kVectors + v] = hn::MulAdd(weight[v], value, sum[j * kVectors + v]);
+            }
           }
         }
       }
@@ -115,6 +119,12 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
   }
 }
 
+constexpr int kMostOutputs[kMaxVectors] = {kManyRegisters ? 16 : 12, kManyRegisters ? 12 : 6, kManyRegisters ? 8 : 4};
+
+int64_t CorrelateSharesKernel(int64_t vectors, int64_t depth, int64_t count) {
+  return EqualBlocks(count, kMostOutputs[vectors - 1]).blocks * ((depth + kShareDepth - 1) / kShareDepth);
+}
+
 template <int kVectors, class Load, bool kWhole, int... kOutputs>
 HWY_INLINE void correlate_row_of(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
   using Blocks = void (*)(const CorrelateRow&, int64_t, int64_t);
@@ -124,23 +134,22 @@ HWY_INLINE void correlate_row_of(const CorrelateRow& row, std::integer_sequence<
   if (cut.blocks > cut.longer) kBlocks[cut.size - 1](row, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
 }
 
-template <int kVectors, class Load, int kMost>
+template <int kVectors, class Load>
 HWY_INLINE void correlate_row_by(const CorrelateRow& row) {
-  constexpr std::make_integer_sequence<int, kMost> kOutputs;
+  constexpr std::make_integer_sequence<int, kMostOutputs[kVectors - 1]> kOutputs;
   row.active == kLanes ? correlate_row_of<kVectors, Load, true>(row, kOutputs)
                        : correlate_row_of<kVectors, Load, false>(row, kOutputs);
 }
 
 void CorrelateRowKernel(const CorrelateRow& row) {
-  constexpr int kMost1 = kManyRegisters ? 16 : 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
-      correlate_row_by<1, Load, kMost1>(row);
+      correlate_row_by<1, Load>(row);
     } else if (row.vectors == 2) {
-      correlate_row_by<2, Load, kMost2>(row);
+      correlate_row_by<2, Load>(row);
     } else {
-      correlate_row_by<kMaxVectors, Load, kMost3>(row);
+      correlate_row_by<kMaxVectors, Load>(row);
     }
   });
 }
@@ -284,6 +293,7 @@ namespace igcnet {
 namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
+HWY_EXPORT(CorrelateSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
 HWY_EXPORT(JoinRowKernel);
@@ -304,6 +314,9 @@ Loader tuple_loader(int64_t M) {
 }
 
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
+int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(CorrelateSharesKernel)(vectors, depth, count);
+}
 void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
 void join_row(const JoinRow& row) { HWY_DYNAMIC_DISPATCH(JoinRowKernel)(row); }

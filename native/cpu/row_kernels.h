@@ -39,9 +39,11 @@ struct CorrelateRow {
   float* y = nullptr;
   int64_t y_step = 0, y_vector = 0;
   int64_t active = 0;         // channels of each vector that are stored
-  Prefetch* ahead = nullptr;  // a share for each block of outputs
+  Prefetch* ahead = nullptr;
 };
 void correlate_row(const CorrelateRow& row);
+// How many shares it asks for with one row.
+int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count);
 
 // dw[(a * vectors + v) * lanes + i] += sum over rows r and t < count of
 //   dy[r][t * dy_step + v * dy_vector + i] * x[r](t, a, i), a < depth. Reads whole vectors of dy.
@@ -103,15 +105,24 @@ struct Rotate3x3 {
   const float* const* x = nullptr;  // [rows + 2]
   int64_t offset = 0;
   const float* w[3] = {};
-  int64_t count = 0;  // output columns
+  const float* pair_w = nullptr;  // [4][3][M][lanes], of rotate_pairs_3x3()
+  int64_t count = 0;              // output columns
   float* y = nullptr;
   int64_t y_row = 0, y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
-  Prefetch* ahead = nullptr;  // a share for each block of columns
+  Prefetch* ahead = nullptr;  // a share for each block of columns; 2 * M for those of a pair of rows
 };
 void rotate_3x3(const Rotate3x3& task);
 // The most columns that a block has.
 int64_t most_outputs_3x3(int64_t M);
+
+// Rotate3x3 for the pairs of rows 0 and 1, 2 and 3, .., where M is below the lanes; a last row without another one is
+// left out. 12 multiply-adds for 18 (Winograd's F(2, 3)), with the weights pair_w.
+void rotate_pairs_3x3(const Rotate3x3& task);
+// Makes them of those of three kernel rows, [3][M][lanes] each.
+void pair_weights_3x3(const float* const* w, int64_t M, const int32_t* rotation, float* out);
+// The most columns that a block has; 0 where rows are better worked on by themselves.
+int64_t most_pair_outputs_3x3();
 
 // RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes], in the order of the weights.
 struct RotateGradient3x3 {

@@ -15,18 +15,36 @@ void for_each_unit(const CorrelationPlan& plan, const Body& body) {
   constexpr int64_t kGrain = 1 << 14;  // weights: below this a team is slower than one thread
   const int64_t units = static_cast<int64_t>(plan.units.size());
   parallel_ranges(units, kGrain / plan.unit_weights() + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t u = begin; u < end; ++u) body(plan.units[static_cast<size_t>(u)], u * plan.unit_weights());
+    for (int64_t u = begin; u < end; ++u) body(plan.units[static_cast<size_t>(u)], u);
   });
+}
+
+// The packed weights of the kernel rows, from the first input row on.
+struct KernelRows {
+  const float* w[3];
+};
+KernelRows kernel_rows(const CorrelationPlan& plan, const float* packed) {
+  const int64_t row = 3 * plan.inputs * plan.lanes;
+  if (plan.direction == Direction::kForward) return {{packed, packed + row, packed + 2 * row}};
+  return {{packed + 2 * row, packed + row, packed}};
 }
 
 }  // namespace
 
 void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
-  for_each_unit(plan, [&](const Unit& unit, int64_t place) { plan.pack_weights(unit, w, packed + place); });
+  for_each_unit(plan, [&](const Unit& unit, int64_t u) {
+    float* place = packed + u * plan.packed_unit();
+    plan.pack_weights(unit, w, place);
+    if (plan.takes_pairs()) {
+      pair_weights_3x3(kernel_rows(plan, place).w, plan.M, plan.rotation.data(), place + plan.unit_weights());
+    }
+  });
 }
 
 void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
-  for_each_unit(plan, [&](const Unit& unit, int64_t place) { plan.unpack_gradient(unit, sums + place, dw); });
+  for_each_unit(plan, [&](const Unit& unit, int64_t u) {
+    plan.unpack_gradient(unit, sums + u * plan.unit_weights(), dw);
+  });
 }
 
 namespace {
@@ -172,11 +190,16 @@ void expand_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t ou
 int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t units = static_cast<int64_t>(plan.units.size());
   if (!plan.takes_rows()) return units * rows;
-  return units * rows * EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
+  const int64_t single = EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
+  if (!plan.takes_pairs()) return units * rows * single;
+  const int64_t pair = EqualBlocks(plan.out_columns, most_pair_outputs_3x3()).blocks;
+  return units * (rows / 2 * pair * 2 * plan.M + rows % 2 * single);
 }
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
-  return static_cast<int64_t>(plan.units.size()) * rows;
+  constexpr int64_t kMostTurns = 4;  // of a pass over the rows
+  return static_cast<int64_t>(plan.units.size()) * rows *
+         (plan.takes_rows() ? std::max<int64_t>(plan.inputs / kMostTurns, 1) : 1);
 }
 
 void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
@@ -190,7 +213,7 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
                          const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
   const int64_t y_row = plan.out_columns * y_step;
   const Unit& unit = plan.units[u];
-  packed += static_cast<int64_t>(u) * plan.unit_weights();
+  packed += static_cast<int64_t>(u) * plan.packed_unit();
   if (!plan.takes_rows()) {
     for (int64_t r = 0; r < count; ++r) {
       ahead.share();
@@ -213,9 +236,15 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
                  .active = unit.active,
                  .rotation = plan.rotation.data(),
                  .ahead = &ahead};
-  for (int64_t i = 0; i < 3; ++i) {
-    const int64_t kernel_row = plan.direction == Direction::kForward ? i : 2 - i;
-    task.w[i] = packed + kernel_row * 3 * plan.inputs * plan.lanes;
+  std::copy_n(kernel_rows(plan, packed).w, 3, task.w);
+  if (plan.takes_pairs()) {
+    task.pair_w = packed + plan.unit_weights();
+    rotate_pairs_3x3(task);
+    const int64_t done = count / 2 * 2;
+    if (done == count) return;
+    task.rows -= done;
+    task.x += done;
+    task.y += done * y_row;
   }
   rotate_3x3(task);
 }

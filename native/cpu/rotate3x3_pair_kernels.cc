@@ -1,0 +1,201 @@
+// The loops of Rotate3x3 (row_kernels.h) for two output rows at a time: Winograd's F(2, 3) over the rows (Lavin and Gray
+// 2016), 12 multiply-adds for 18. Of four input rows d and three kernel rows g
+//   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
+//   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
+// where * sums over columns and channels. Inputs are turned here, not sums, so an output has one sum. With 16 registers
+// there is no room for the sums of two rows (docs/kernels/igc-block.md), and rows go by themselves.
+#include <utility>
+
+#include "cpu/equal_blocks.h"
+#include "cpu/row_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/rotate3x3_pair_kernels.cc"
+#include "cpu/simd.h"
+#include "cpu/vector_turn-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace igcnet {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_AVX3
+
+constexpr int kMostOutputs = 10;  // of a row, with a sum each, beside six weights, four inputs and the indices of a turn
+constexpr int kMostM = kLanes - 1;
+
+// A value that is computed here, once: left alone, GCC orders the loop in a way that copies registers.
+HWY_INLINE V computed(V v) {
+#if HWY_COMPILER_GCC_ACTUAL
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
+// What turn j adds to p and q, with the weights from wp and wq on. kOuter: of the first and the last kernel row.
+template <int kM, int kOutputs, bool kOuter, class Turn>
+HWY_INLINE void add_turn(const float* const* x, const float* wp, const float* wq, const Turn& turn, Prefetch* ahead,
+                         V* p, V* q) {
+  if (ahead != nullptr) ahead->share();
+  V weight_p[3], weight_q[3];
+#pragma GCC unroll 3
+  for (int s = 0; s < 3; ++s) {
+    weight_p[s] = load_once(wp + s * kM * kLanes);
+    weight_q[s] = load_once(wq + s * kM * kLanes);
+  }
+  const float *x0 = kOuter ? anew(x[0]) : nullptr, *x3 = kOuter ? anew(x[3]) : nullptr;
+  const float *x1 = anew(x[1]), *x2 = anew(x[2]);
+#pragma GCC unroll 12
+  for (int column = 0; column < kOutputs + 2; ++column) {
+    const int at = column * kLanes;
+    const V d1 = hn::LoadU(D(), x1 + at), d2 = hn::LoadU(D(), x2 + at);
+    const V v = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x0 + at), d2) : hn::Add(d1, d2)));
+    const V u = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x3 + at), d1) : hn::Sub(d2, d1)));
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      if (column < s || column - s >= kOutputs) continue;
+      p[column - s] = hn::MulAdd(weight_p[s], v, p[column - s]);
+      q[column - s] = hn::MulAdd(weight_q[s], u, q[column - s]);
+    }
+  }
+}
+
+template <int kM, int kOutputs, bool kOuter, int... kJ>
+HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
+                              Prefetch* ahead, V* p, V* q, std::integer_sequence<int, kJ...>) {
+  (add_turn<kM, kOutputs, kOuter>(
+       x, wp + kJ * kLanes, wq + kJ * kLanes, [=](V v) HWY_ATTR { return turned<kM>(v, kJ, rotation); }, ahead, p, q),
+   ...);
+}
+
+template <int kM, int kOutputs, bool kOuter>
+HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
+                          Prefetch* ahead, V* p, V* q) {
+  if constexpr (kM <= 4) {
+    return add_few_turns<kM, kOutputs, kOuter>(x, wp, wq, rotation, ahead, p, q, std::make_integer_sequence<int, kM>());
+  }
+  add_turn<kM, kOutputs, kOuter>(x, wp, wq, [](V v) HWY_ATTR { return v; }, ahead, p, q);
+#pragma GCC unroll 1
+  for (int j = 1; j < kM; ++j) {
+    const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
+    add_turn<kM, kOutputs, kOuter>(
+        x, anew(wp) + j * kLanes, anew(wq) + j * kLanes,
+        [&](V v) HWY_ATTR { return hn::TableLookupLanes(v, indices); }, ahead, p, q);
+  }
+}
+
+// `blocks` blocks of kOutputs columns from `first` on, of two rows. kWhole: all lanes are stored.
+template <int kM, int kOutputs, bool kWhole>
+HWY_NOINLINE void rotate_pair(const Rotate3x3& task, int64_t row, int64_t first, int64_t blocks) {
+  constexpr int kKernelRow = 3 * kM * kLanes;
+  float* y0 = task.y + row * task.y_row + first * task.y_step;
+  float* y1 = y0 + task.y_row;
+  const float *w = task.pair_w, *x[4];
+  for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + task.offset + first * kLanes;
+  const int64_t step = task.y_step, active = task.active;
+  for (int64_t b = 0; b < blocks; ++b) {
+    V p[kOutputs], q[kOutputs];
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) p[i] = q[i] = hn::Zero(D());
+    add_turns<kM, kOutputs, false>(x, w + kKernelRow, w + 2 * kKernelRow, task.rotation, task.ahead, p, q);
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) {
+      const V sum = hn::Add(p[i], q[i]);
+      q[i] = hn::Sub(p[i], q[i]);
+      p[i] = sum;
+    }
+    add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, task.rotation, task.ahead, p, q);
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) {
+      if constexpr (kWhole) {
+        hn::StoreU(p[i], D(), y0 + i * step);
+        hn::StoreU(q[i], D(), y1 + i * step);
+      } else {
+        store_first(p[i], active, y0 + i * step);
+        store_first(q[i], active, y1 + i * step);
+      }
+    }
+    for (const float*& row_x : x) row_x += kOutputs * kLanes;
+    y0 += kOutputs * step;
+    y1 += kOutputs * step;
+  }
+}
+
+template <int kM, bool kWhole, int... kOutputs>
+HWY_INLINE void rotate_pairs_of(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
+  static constexpr void (*kPair[])(const Rotate3x3&, int64_t, int64_t, int64_t) = {rotate_pair<kM, kOutputs + 1, kWhole>...};
+  const EqualBlocks cut(task.count, kMostOutputs);
+  for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
+    if (cut.longer > 0) kPair[cut.size](task, row, 0, cut.longer);
+    if (cut.blocks > cut.longer) {
+      kPair[cut.size - 1](task, row, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
+    }
+  }
+}
+
+template <int... kM>
+HWY_INLINE void rotate_any_pairs(const Rotate3x3& task, std::integer_sequence<int, kM...>) {
+  static constexpr void (*kRotate[])(const Rotate3x3&) = {[](const Rotate3x3& of_m) HWY_ATTR {
+    constexpr std::make_integer_sequence<int, kMostOutputs> kOutputs;
+    of_m.active == kLanes ? rotate_pairs_of<kM + 1, true>(of_m, kOutputs)
+                          : rotate_pairs_of<kM + 1, false>(of_m, kOutputs);
+  }...};
+  kRotate[task.M - 1](task);
+}
+
+int64_t MostPairOutputsKernel() { return kMostOutputs; }
+
+#else
+
+int64_t MostPairOutputsKernel() { return 0; }
+
+#endif
+
+void RotatePairs3x3Kernel(const Rotate3x3& task) {
+#if HWY_TARGET == HWY_AVX3
+  rotate_any_pairs(task, std::make_integer_sequence<int, kMostM>());
+#else
+  (void)task;
+#endif
+}
+
+void PairWeights3x3Kernel(const float* const* w, int64_t M, const int32_t* rotation, float* out) {
+  const int64_t kernel_row = 3 * M * kLanes;
+  for (int64_t s = 0; s < 3; ++s) {
+    for (int64_t j = 0; j < M; ++j) {
+      const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
+      const int64_t at = (s * M + j) * kLanes;
+      const V first = hn::LoadU(D(), w[0] + at), second = hn::LoadU(D(), w[1] + at), third = hn::LoadU(D(), w[2] + at);
+      const V outer = hn::Add(first, third), half = hn::Set(D(), 0.5f);
+      const V rows[4] = {first, hn::Mul(hn::Add(outer, second), half), hn::Mul(hn::Sub(outer, second), half), third};
+      for (int64_t r = 0; r < 4; ++r) {
+        hn::StoreU(hn::TableLookupLanes(rows[r], indices), D(), out + r * kernel_row + at);
+      }
+    }
+  }
+}
+
+}  // namespace
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace igcnet
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace igcnet {
+namespace {
+
+HWY_EXPORT(RotatePairs3x3Kernel);
+HWY_EXPORT(PairWeights3x3Kernel);
+HWY_EXPORT(MostPairOutputsKernel);
+
+}  // namespace
+
+void rotate_pairs_3x3(const Rotate3x3& task) { HWY_DYNAMIC_DISPATCH(RotatePairs3x3Kernel)(task); }
+void pair_weights_3x3(const float* const* w, int64_t M, const int32_t* rotation, float* out) {
+  HWY_DYNAMIC_DISPATCH(PairWeights3x3Kernel)(w, M, rotation, out);
+}
+int64_t most_pair_outputs_3x3() { return HWY_DYNAMIC_DISPATCH(MostPairOutputsKernel)(); }
+
+}  // namespace igcnet
+#endif  // HWY_ONCE
