@@ -13,19 +13,20 @@
 namespace igcnet {
 namespace {
 
-// With vectors of up to 8 lanes (AVX2) our kernels take 0.6 to 0.9 of the time of oneDNN 2.6, mostly, for kernels that
-// are no 1x1, from so many pixels and multiply-adds on (docs/kernels/grouped-convolution.md); with 16 they were not
-// compared.
-bool ours_is_as_fast(const Conv2dSizes& z) {
-  constexpr int64_t kFewestPixels = 1 << 10, kFewestMultiplyAdds = 1 << 23, kMostLanes = 8;
-  const int64_t lanes = simd_lanes(), pixels = z.N * z.P * z.Q;
-  return lanes <= kMostLanes && z.K % lanes == 0 && z.R * z.S > 1 && pixels >= kFewestPixels &&
+// Kernels that are no 1x1, with so many pixels and multiply-adds that our loops reach their speed: a call's packing of
+// the weights weighs little then.
+bool is_large(const Conv2dSizes& z) {
+  constexpr int64_t kFewestPixels = 1 << 10, kFewestMultiplyAdds = 1 << 23;
+  const int64_t pixels = z.N * z.P * z.Q;
+  return z.K % simd_lanes() == 0 && z.R * z.S > 1 && pixels >= kFewestPixels &&
          pixels * z.K * z.R * z.S * z.C >= kFewestMultiplyAdds;
 }
 
-// Images of few channels gain where the passes of norms are spared, too.
+// With vectors of up to 8 lanes (AVX2) our kernels take 0.6 to 0.9 of the time of oneDNN 2.6 then, mostly; with 16
+// (AVX-512) oneDNN takes 0.75 to 1 of ours (docs/kernels/grouped-convolution.md).
 bool goes_to_onednn(const Conv2dSizes& z) {
-  return Dense::takes(z) && !(ours_is_as_fast(z) && z.C % simd_lanes() == 0);
+  constexpr int64_t kMostLanes = 8;
+  return Dense::takes(z) && !(simd_lanes() <= kMostLanes && z.C % simd_lanes() == 0 && is_large(z));
 }
 
 }  // namespace
@@ -86,9 +87,9 @@ void CpuBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, 
   }
 }
 
-bool CpuBackend::conv2d_fuses(const Conv2dSizes& z) const {
-  return z.N > 0 && (!Dense::takes(z) || ours_is_as_fast(z));
-}
+// The passes of norms that are spared are worth more than what oneDNN is faster by, and images of few channels gain,
+// too.
+bool CpuBackend::conv2d_fuses(const Conv2dSizes& z) const { return z.N > 0 && (!Dense::takes(z) || is_large(z)); }
 
 void CpuBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
                                       const Output& y, const BatchStatistics* y_statistics) {

@@ -19,8 +19,8 @@ int64_t count_bands(const Conv2dSizes& z) {
   return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, z.P / kFewestRows));
 }
 
-// Rows of about 64 pixels: long enough for the loops, and short enough to stay in the L1 or L2 cache. Whole pairs of rows
-// where the loops take these.
+// Rows of about 64 pixels: long enough for the loops, and short enough to stay in the L1 or L2 cache. Whole pairs of
+// rows where the loops take these.
 int64_t count_chunk_rows(const CorrelationPlan& plan) {
   constexpr int64_t kPixels = 64;
   const int64_t rows = std::max<int64_t>(1, kPixels / std::max<int64_t>(plan.out_columns, 1));

@@ -1,5 +1,5 @@
-// The loops of Rotate3x3 (row_kernels.h) for two output rows at a time: Winograd's F(2, 3) over the rows (Lavin and Gray
-// 2016), 12 multiply-adds for 18. Of four input rows d and three kernel rows g
+// The loops of Rotate3x3 (row_kernels.h) for two output rows at a time: Winograd's F(2, 3) over the rows (Lavin and
+// Gray 2016), 12 multiply-adds for 18. Of four input rows d and three kernel rows g
 //   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
 //   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
 // where * sums over columns and channels. Inputs are turned here, not sums, so an output has one sum. With 16 registers
@@ -21,16 +21,9 @@ namespace {
 
 #if HWY_TARGET == HWY_AVX3
 
-constexpr int kMostOutputs = 10;  // of a row, with a sum each, beside six weights, four inputs and the indices of a turn
+constexpr int kMostOutputs =
+    10;  // of a row, with a sum each, beside six weights, four inputs and the indices of a turn
 constexpr int kMostM = kLanes - 1;
-
-// A value that is computed here, once: left alone, GCC orders the loop in a way that copies registers.
-HWY_INLINE V computed(V v) {
-#if HWY_COMPILER_GCC_ACTUAL
-  asm("" : "+v"(v.raw));
-#endif
-  return v;
-}
 
 // What turn j adds to p and q, with the weights from wp and wq on. kOuter: of the first and the last kernel row.
 template <int kM, int kOutputs, bool kOuter, class Turn>
@@ -74,13 +67,14 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
   if constexpr (kM <= 4) {
     return add_few_turns<kM, kOutputs, kOuter>(x, wp, wq, rotation, ahead, p, q, std::make_integer_sequence<int, kM>());
   }
-  add_turn<kM, kOutputs, kOuter>(x, wp, wq, [](V v) HWY_ATTR { return v; }, ahead, p, q);
+  add_turn<kM, kOutputs, kOuter>(
+      x, wp, wq, [](V v) HWY_ATTR { return v; }, ahead, p, q);
 #pragma GCC unroll 1
   for (int j = 1; j < kM; ++j) {
     const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
     add_turn<kM, kOutputs, kOuter>(
-        x, anew(wp) + j * kLanes, anew(wq) + j * kLanes,
-        [&](V v) HWY_ATTR { return hn::TableLookupLanes(v, indices); }, ahead, p, q);
+        x, anew(wp) + j * kLanes, anew(wq) + j * kLanes, [&](V v) HWY_ATTR { return hn::TableLookupLanes(v, indices); },
+        ahead, p, q);
   }
 }
 
@@ -123,7 +117,8 @@ HWY_NOINLINE void rotate_pair(const Rotate3x3& task, int64_t row, int64_t first,
 
 template <int kM, bool kWhole, int... kOutputs>
 HWY_INLINE void rotate_pairs_of(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
-  static constexpr void (*kPair[])(const Rotate3x3&, int64_t, int64_t, int64_t) = {rotate_pair<kM, kOutputs + 1, kWhole>...};
+  static constexpr void (*kPair[])(const Rotate3x3&, int64_t, int64_t,
+                                   int64_t) = {rotate_pair<kM, kOutputs + 1, kWhole>...};
   const EqualBlocks cut(task.count, kMostOutputs);
   for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
     if (cut.longer > 0) kPair[cut.size](task, row, 0, cut.longer);

@@ -38,7 +38,7 @@ struct CorrelateRow {
   int64_t count = 0;
   float* y = nullptr;
   int64_t y_step = 0, y_vector = 0;
-  int64_t active = 0;         // channels of each vector that are stored
+  int64_t active = 0;  // channels of each vector that are stored
   Prefetch* ahead = nullptr;
 };
 void correlate_row(const CorrelateRow& row);
@@ -138,6 +138,9 @@ struct RotateGradient3x3 {
   Prefetch* ahead = nullptr;  // a share for each row, or more
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
+
+// RotateGradient3x3 for the pairs of rows that rotate_pairs_3x3() takes, where most_pair_outputs_3x3() is not 0.
+void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer
 // from `buffer` on.

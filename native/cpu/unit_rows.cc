@@ -42,9 +42,8 @@ void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
 }
 
 void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
-  for_each_unit(plan, [&](const Unit& unit, int64_t u) {
-    plan.unpack_gradient(unit, sums + u * plan.unit_weights(), dw);
-  });
+  for_each_unit(plan,
+                [&](const Unit& unit, int64_t u) { plan.unpack_gradient(unit, sums + u * plan.unit_weights(), dw); });
 }
 
 namespace {
@@ -277,6 +276,14 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                          .rotation = plan.inverse_rotation.data(),
                          .ahead = &ahead};
   for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
+  if (plan.takes_pairs()) {
+    rotate_gradient_pairs_3x3(task);
+    const int64_t done = count / 2 * 2;
+    if (done == count) return;
+    task.rows -= done;
+    task.x += done;
+    task.dy += done * dy_row;
+  }
   rotate_gradient_3x3(task);
 }
 

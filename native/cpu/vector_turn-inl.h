@@ -34,6 +34,14 @@ HWY_INLINE V turned(V v, int j, const int32_t* rotation) {
   return hn::TableLookupLanes(v, hn::SetTableIndices(D(), rotation + j * kLanes));
 }
 
+// A value that is computed here, once: left alone, GCC orders the loop in a way that copies registers.
+HWY_INLINE V computed(V v) {
+#if HWY_COMPILER_GCC_ACTUAL && HWY_TARGET == HWY_AVX3
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 // *p, repeated over a vector. It is loaded anew here, and once: GCC would keep some for later use and spill sums, and
 // load others for every multiply-add.
 HWY_INLINE V repeat(const float* p) {
