@@ -15,13 +15,13 @@
 namespace igcnet::bench {
 namespace {
 
-// A chunk of rows, of 64 pixels or nearly as many, of a stage of plain_igc L24M2, of the first one of L4M8, or of a
+// A chunk of pairs of rows, of 64 pixels or nearly as many, of a stage of plain_igc L24M2, of the first one of L4M8, or of a
 // stage of IGC-L100M2 on ImageNet, whose layers have L*M channels and images of size x size.
 struct Stage {
   int64_t L, M, size;
 
   int64_t channels() const { return L * M; }
-  int64_t rows() const { return std::min(size, 64 / size); }
+  int64_t rows() const { return std::max<int64_t>(2, std::min(size, 64 / size) / 2 * 2); }
   int64_t pixels() const { return rows() * size; }
 };
 
