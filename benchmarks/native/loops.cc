@@ -15,8 +15,8 @@
 namespace igcnet::bench {
 namespace {
 
-// A chunk of pairs of rows, of 64 pixels or nearly as many, of a stage of plain_igc L24M2, of the first one of L4M8, or of a
-// stage of IGC-L100M2 on ImageNet, whose layers have L*M channels and images of size x size.
+// A chunk of pairs of rows, of about 64 pixels, of a stage of plain_igc L24M2, of the first one of L4M8, or of a stage
+// of IGC-L100M2 on ImageNet, whose layers have L*M channels and images of size x size.
 struct Stage {
   int64_t L, M, size;
 
