@@ -3,6 +3,7 @@
 #include "cpu/igc_secondary.h"
 
 #include <algorithm>
+#include <array>
 
 #include "cpu/equal_blocks.h"
 #include "cpu/parallel.h"
@@ -36,23 +37,43 @@ void IgcSecondary::add_groups(int64_t m, int64_t count, int64_t active, int64_t 
   reads_behind_ = reads_behind_ || active < lanes_;
 }
 
+namespace {
+
+// Where the weights of an output channel begin, in w and in the packed ones.
+struct OutputWeights {
+  int64_t from, place;
+};
+
+// Weights of an output channel that are packed or unpacked in a run: enough of them to be asked for ahead where they
+// are neighbours in w.
+constexpr int64_t kRun = 64, kLongRun = 256;
+constexpr int64_t kMostLanes = 16, kMostOutputs = kMaxVectors * kMostLanes;
+
+}  // namespace
+
 template <class Body>
-void IgcSecondary::for_each_weight(bool forward, const Body& body) const {
+void IgcSecondary::for_each_weight(bool forward, int64_t run, const Body& body) const {
   constexpr int64_t kGrain = 1 << 14;  // weights: below this a team is slower than one thread
-  constexpr int64_t kRun = 64;         // neighbouring weights: enough of them to be asked for ahead
   const int64_t count = static_cast<int64_t>(groups_.size());
   parallel_ranges(count, kGrain * count / packed_floats_ + 1, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g) {
       const Group& group = groups_[static_cast<size_t>(g)];
-      const int64_t step = forward ? 1 : L_, place_step = group.vectors * lanes_;
-      for (int64_t l = 0; l < L_; l += kRun) {
-        const int64_t run_end = std::min(l + kRun, L_);
-        for (int64_t v = 0; v < group.vectors; ++v) {
-          for (int64_t i = 0; i < group.active; ++i) {
-            const int64_t k = group.channel + v * vector_step_ + i, l_out = k / M_, m = k % M_;
-            const int64_t first = m * L_ * L_ + l_out * (forward ? L_ : 1), place = group.weights + v * lanes_ + i;
-            for (int64_t j = l; j < run_end; ++j) body(first + j * step, place + j * place_step);
-          }
+      std::array<OutputWeights, kMostOutputs> outputs;
+      int64_t channels = 0;
+      for (int64_t v = 0; v < group.vectors; ++v) {
+        for (int64_t i = 0; i < group.active; ++i) {
+          const int64_t k = group.channel + v * vector_step_ + i, l_out = k / M_, m = k % M_;
+          outputs[static_cast<size_t>(channels++)] = {m * L_ * L_ + l_out * (forward ? L_ : 1),
+                                                      group.weights + v * lanes_ + i};
+        }
+      }
+      const int64_t place_step = group.vectors * lanes_;
+      const int64_t step = forward ? 1 : L_;
+      for (int64_t first = 0; first < L_; first += run) {
+        const int64_t last = std::min(first + run, L_);
+        for (int64_t c = 0; c < channels; ++c) {
+          const OutputWeights& output = outputs[static_cast<size_t>(c)];
+          for (int64_t l = first; l < last; ++l) body(output.from + l * step, output.place + l * place_step);
         }
       }
     }
@@ -61,11 +82,11 @@ void IgcSecondary::for_each_weight(bool forward, const Body& body) const {
 
 void IgcSecondary::pack(bool forward, const float* w, float* packed) const {
   if (reads_behind_) std::fill_n(packed, packed_floats_, 0.0f);
-  for_each_weight(forward, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
+  for_each_weight(forward, forward ? kLongRun : kRun, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
 }
 
 void IgcSecondary::unpack(const float* sums, float* dw) const {
-  for_each_weight(true, [&](int64_t from, int64_t to) { dw[from] = sums[to]; });
+  for_each_weight(true, kRun, [&](int64_t from, int64_t to) { dw[from] = sums[to]; });
 }
 
 // Pixels that stay in the L1 cache while all outputs are made of them; all of them where those are too few for the

@@ -45,9 +45,10 @@ class IgcSecondary {
   void add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel);
   static int64_t few_pixels(int64_t pixel_floats);
   Tuples tuples(const float* x, int64_t pixels, float* buffer) const;
-  // body(place in w [K, 1, 1, L], place in the packed weights) for every weight; groups run on different threads.
+  // body(place in w [K, 1, 1, L], place in the packed weights) for every weight, `run` of an output channel at a time;
+  // groups run on different threads.
   template <class Body>
-  void for_each_weight(bool forward, const Body& body) const;
+  void for_each_weight(bool forward, int64_t run, const Body& body) const;
 
   int64_t L_, M_, lanes_;
   Loader loader_;
