@@ -144,10 +144,11 @@ class BackwardBands {
     // dz row p is at dz + p * Q * K.
     float* dz = has_dz_ ? buffers.dz - rows.dz_begin * sizes_.Q * sizes_.K
                         : const_cast<float*>(task_.dy) + band.image * sizes_.P * sizes_.Q * sizes_.K;
+    const GroupConv::Band all{band.image, rows.dz_begin, rows.dz_end}, following = dz_band(next);
     for (int64_t p = rows.dz_begin; p < rows.dz_end;) {
       const int64_t border = p < band.begin ? band.begin : p < band.end ? band.end : rows.dz_end;
       const int64_t count = std::min(conv_.chunk_rows_, border - p);
-      const GroupConv::Coming after = conv_.coming({band.image, rows.dz_begin, rows.dz_end}, p + count, dz_band(next));
+      const GroupConv::Coming after = conv_.coming(all, p + count, following);
       run_chunk(band.image, p, count, p >= band.begin && p < band.end, after, dz, sums, buffers);
       p += count;
     }

@@ -21,8 +21,8 @@ namespace {
 
 #if HWY_TARGET == HWY_AVX3
 
-constexpr int kMostOutputs =
-    10;  // of a row, with a sum each, beside six weights, four inputs and the indices of a turn
+// Of a row, with a sum each, beside six weights, four inputs and the indices of a turn.
+constexpr int kMostOutputs = 10;
 constexpr int kMostM = kLanes - 1;
 
 // What turn j adds to p and q, with the weights from wp and wq on. kOuter: of the first and the last kernel row.
