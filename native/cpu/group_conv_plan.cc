@@ -187,6 +187,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
   plan_units(plan);
   if (plan.way == Way::kExpand) plan_tables(plan);
   if (plan.way == Way::kRotate) plan_rotations(plan);
+  plan.plan_order();
   return plan;
 }
 
@@ -203,16 +204,18 @@ int64_t CorrelationPlan::most_rows_under(int64_t count) const {
   return most;
 }
 
+int64_t CorrelationPlan::first_weight(int64_t k) const {
+  const int64_t in_group = direction == Direction::kForward ? inputs : outputs, row = R * S * in_group;
+  return direction == Direction::kForward ? k * row : k / outputs * inputs * row + k % outputs;
+}
+
 template <class Body>
 void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const {
   const bool forward = direction == Direction::kForward;
-  // The weight of output channel k and input j of its group is at w[start(k) + j * input_step + (r * S + s) *
-  // in_group].
+  // The weight of output channel k and input j of its group is at
+  // w[first_weight(k) + j * input_step + (r * S + s) * in_group].
   const int64_t in_group = forward ? inputs : outputs;  // C/G
   const int64_t input_step = forward ? 1 : R * S * in_group;
-  const auto start = [&](int64_t k) {
-    return forward ? k * R * S * in_group : k / outputs * inputs * R * S * in_group + k % outputs;
-  };
   // The weights of all taps: of one pair of channels, at `from` in w and from `to` on, `step` apart, in the packed
   // ones.
   const auto for_each_tap = [&](int64_t from, int64_t to, int64_t step) {
@@ -226,7 +229,7 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
   if (way != Way::kRotate) {
     for (int64_t j = 0; j < inputs; ++j) {
       for (int64_t i = 0; i < unit.active; ++i) {
-        for_each_tap(start(unit.channel + i) + j * input_step, j * unit_lanes() + i, inputs * unit_lanes());
+        for_each_tap(first_weight(unit.channel + i) + j * input_step, j * unit_lanes() + i, inputs * unit_lanes());
       }
     }
     return;
@@ -237,18 +240,40 @@ void CorrelationPlan::for_each_weight(const Unit& unit, const Body& body) const 
     for (int64_t j = 0; j < M; ++j) {
       for (int64_t i = 0; i < unit.active; ++i) {
         const int64_t output = (first_group + i / M) * outputs + first_output + turned_place(i % M, j, M);
-        for_each_tap(start(output) + (first_input + i % M) * input_step, (half * R * S * M + j) * lanes + i, M * lanes);
+        for_each_tap(first_weight(output) + (first_input + i % M) * input_step, (half * R * S * M + j) * lanes + i,
+                     M * lanes);
       }
     }
   }
 }
 
+void CorrelationPlan::plan_order() {
+  constexpr int64_t kLongest = 1 << 16;
+  if (way == Way::kExpand || unit_weights() > kLongest || unit_weights() * outputs > INT32_MAX) return;
+  order.assign(static_cast<size_t>(unit_weights()), -1);
+  for_each_weight(units[0],
+                  [&](int64_t from, int64_t to) { order[static_cast<size_t>(to)] = static_cast<int32_t>(from); });
+}
+
 void CorrelationPlan::pack_weights(const Unit& unit, const float* w, float* packed) const {
+  if (has_order(unit)) {
+    const float* first = w + first_weight(unit.channel);
+    for (const int32_t place : order) *packed++ = place < 0 ? 0.0f : first[place];
+    return;
+  }
   if (unit.active < unit_lanes()) std::fill_n(packed, unit_weights(), 0.0f);
   for_each_weight(unit, [&](int64_t from, int64_t to) { packed[to] = w[from]; });
 }
 
 void CorrelationPlan::unpack_gradient(const Unit& unit, const float* sums, float* dw) const {
+  if (has_order(unit)) {
+    float* first = dw + first_weight(unit.channel);
+    for (const int32_t place : order) {
+      if (place >= 0) first[place] = *sums;
+      ++sums;
+    }
+    return;
+  }
   for_each_weight(unit, [&](int64_t from, int64_t to) { dw[from] = sums[to]; });
 }
 

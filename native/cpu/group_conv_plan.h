@@ -110,7 +110,15 @@ struct CorrelationPlan {
   // The sums of a weight gradient of one unit, in the same order, put where dw [K, R, S, C/G] has them (forward only).
   void unpack_gradient(const Unit& unit, const float* sums, float* dw) const;
 
+  // Where the packed weights of the first unit are in w, -1 for lanes that have none: units that are as full have the
+  // same order, from other places on. Empty where they don't (kExpand), or where it would be long.
+  std::vector<int32_t> order;
+  void plan_order();
+
  private:
+  // Where the weights of output channel k begin in w.
+  int64_t first_weight(int64_t k) const;
+  bool has_order(const Unit& unit) const { return !order.empty() && unit.active == units[0].active; }
   // body(place in w, place in the packed weights) for every weight of a unit.
   template <class Body>
   void for_each_weight(const Unit& unit, const Body& body) const;
