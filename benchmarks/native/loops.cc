@@ -50,31 +50,30 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
       float* unit_weights = floats(weights) + u * plan.packed_unit();
       const int64_t kernel_row = plan.unit_weights() / 3;
       if (gradient) {
-        const auto add_gradient = plan.takes_pairs() ? rotate_gradient_pairs_3x3 : rotate_gradient_3x3;
-        add_gradient({.M = M,
-                      .rows = rows,
-                      .x = pointers.data(),
-                      .offset = u * slab,
-                      .dw = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
-                      .count = Q,
-                      .dy = floats(y) + unit.channel,
-                      .dy_row = Q * K,
-                      .dy_step = K,
-                      .rotation = plan.inverse_rotation.data()});
+        rotate_gradient_3x3({.M = M,
+                             .rows = rows,
+                             .x = pointers.data(),
+                             .offset = u * slab,
+                             .dw = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                             .count = Q,
+                             .dy = floats(y) + unit.channel,
+                             .dy_row = Q * K,
+                             .dy_step = K,
+                             .rotation = plan.inverse_rotation.data(),
+                             .pairs = plan.takes_pairs()});
       } else {
-        const auto rotate = plan.takes_pairs() ? rotate_pairs_3x3 : rotate_3x3;
-        rotate({.M = M,
-                .rows = rows,
-                .x = pointers.data(),
-                .offset = u * slab,
-                .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
-                .pair_w = unit_weights + plan.unit_weights(),
-                .count = Q,
-                .y = floats(y) + unit.channel,
-                .y_row = Q * K,
-                .y_step = K,
-                .active = unit.active,
-                .rotation = plan.rotation.data()});
+        rotate_3x3({.M = M,
+                    .rows = rows,
+                    .x = pointers.data(),
+                    .offset = u * slab,
+                    .w = {unit_weights, unit_weights + kernel_row, unit_weights + 2 * kernel_row},
+                    .pair_w = plan.takes_pairs() ? unit_weights + plan.unit_weights() : nullptr,
+                    .count = Q,
+                    .y = floats(y) + unit.channel,
+                    .y_row = Q * K,
+                    .y_step = K,
+                    .active = unit.active,
+                    .rotation = plan.rotation.data()});
       }
     }
     benchmark::ClobberMemory();

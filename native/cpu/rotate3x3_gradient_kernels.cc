@@ -293,7 +293,16 @@ HWY_EXPORT(RotateGradient3x3Kernel);
 
 }  // namespace
 
-void rotate_gradient_3x3(const RotateGradient3x3& task) { HWY_DYNAMIC_DISPATCH(RotateGradient3x3Kernel)(task); }
+void rotate_gradient_3x3(const RotateGradient3x3& task) {
+  if (!task.pairs) return HWY_DYNAMIC_DISPATCH(RotateGradient3x3Kernel)(task);
+  rotate_gradient_pairs_3x3(task);
+  if (task.rows % 2 == 0) return;
+  RotateGradient3x3 last = task;
+  last.rows = 1;
+  last.x += task.rows - 1;
+  last.dy += (task.rows - 1) * task.dy_row;
+  HWY_DYNAMIC_DISPATCH(RotateGradient3x3Kernel)(last);
+}
 
 }  // namespace igcnet
 #endif  // HWY_ONCE

@@ -214,7 +214,16 @@ HWY_EXPORT(MostOutputs3x3Kernel);
 
 }  // namespace
 
-void rotate_3x3(const Rotate3x3& task) { HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(task); }
+void rotate_3x3(const Rotate3x3& task) {
+  if (task.pair_w == nullptr) return HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(task);
+  rotate_pairs_3x3(task);
+  if (task.rows % 2 == 0) return;
+  Rotate3x3 last = task;
+  last.rows = 1;
+  last.x += task.rows - 1;
+  last.y += (task.rows - 1) * task.y_row;
+  HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(last);
+}
 int64_t most_outputs_3x3(int64_t M) { return HWY_DYNAMIC_DISPATCH(MostOutputs3x3Kernel)(M); }
 
 }  // namespace igcnet

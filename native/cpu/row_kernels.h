@@ -105,7 +105,7 @@ struct Rotate3x3 {
   const float* const* x = nullptr;  // [rows + 2]
   int64_t offset = 0;
   const float* w[3] = {};
-  const float* pair_w = nullptr;  // [4][3][M][lanes], of rotate_pairs_3x3()
+  const float* pair_w = nullptr;  // pair_weights_3x3(): pairs of rows take 12 multiply-adds for 18 with them
   int64_t count = 0;              // output columns
   float* y = nullptr;
   int64_t y_row = 0, y_step = 0, active = 0;
@@ -116,13 +116,13 @@ void rotate_3x3(const Rotate3x3& task);
 // The most columns that a block has.
 int64_t most_outputs_3x3(int64_t M);
 
-// Rotate3x3 for the pairs of rows 0 and 1, 2 and 3, .., where M is below the lanes; a last row without another one is
-// left out. 12 multiply-adds for 18 (Winograd's F(2, 3)), with the weights pair_w.
-void rotate_pairs_3x3(const Rotate3x3& task);
-// Makes them of those of three kernel rows, [3][M][lanes] each.
+// The weights of pairs of rows (Winograd's F(2, 3)), [4][3][M][lanes], of those of three kernel rows, [3][M][lanes]
+// each.
 void pair_weights_3x3(const float* const* w, int64_t M, const int32_t* rotation, float* out);
-// The most columns that a block has; 0 where rows are better worked on by themselves.
+// The most columns of a block of two rows, for M below the lanes; 0 where rows are better worked on by themselves.
 int64_t most_pair_outputs_3x3();
+// The pairs of rows 0 and 1, 2 and 3, .. of rotate_3x3(); a last row without another one is left out.
+void rotate_pairs_3x3(const Rotate3x3& task);
 
 // RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes], in the order of the weights.
 struct RotateGradient3x3 {
@@ -135,11 +135,12 @@ struct RotateGradient3x3 {
   const float* dy = nullptr;
   int64_t dy_row = 0, dy_step = 0;
   const int32_t* rotation = nullptr;
+  bool pairs = false;         // two rows at a time, where most_pair_outputs_3x3() is not 0
   Prefetch* ahead = nullptr;  // a share for each row, or more
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
 
-// RotateGradient3x3 for the pairs of rows that rotate_pairs_3x3() takes, where most_pair_outputs_3x3() is not 0.
+// Its pairs of rows, likewise.
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer

@@ -236,15 +236,7 @@ void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row,
                  .rotation = plan.rotation.data(),
                  .ahead = &ahead};
   std::copy_n(kernel_rows(plan, packed).w, 3, task.w);
-  if (plan.takes_pairs()) {
-    task.pair_w = packed + plan.unit_weights();
-    rotate_pairs_3x3(task);
-    const int64_t done = count / 2 * 2;
-    if (done == count) return;
-    task.rows -= done;
-    task.x += done;
-    task.y += done * y_row;
-  }
+  if (plan.takes_pairs()) task.pair_w = packed + plan.unit_weights();
   rotate_3x3(task);
 }
 
@@ -274,16 +266,9 @@ void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_r
                          .dy_row = dy_row,
                          .dy_step = dy_step,
                          .rotation = plan.inverse_rotation.data(),
+                         .pairs = plan.takes_pairs(),
                          .ahead = &ahead};
   for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
-  if (plan.takes_pairs()) {
-    rotate_gradient_pairs_3x3(task);
-    const int64_t done = count / 2 * 2;
-    if (done == count) return;
-    task.rows -= done;
-    task.x += done;
-    task.dy += done * dy_row;
-  }
   rotate_gradient_3x3(task);
 }
 
