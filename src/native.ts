@@ -45,11 +45,13 @@ export interface Conv2dFusedBackwardParams extends Conv2dParams, NormsAround {
   wShape: readonly number[]
   needsInput: boolean
   needsWeight: boolean
+  overwriteDy: boolean
 }
 export interface IgcBlockBackwardParams extends IgcBlockParams, NormsAround {
   needsInput: boolean
   needsPrimary: boolean
   needsSecondary: boolean
+  overwriteDy: boolean
 }
 export interface BatchNorm2dParams {
   training: boolean
@@ -147,6 +149,7 @@ export interface Native {
   addReluBackward(
     dy: Handle,
     y: Handle,
+    p: { overwriteDy: boolean },
     more?: Handle,
     x?: Handle,
     xNorm?: Handle,
@@ -186,6 +189,9 @@ export interface Native {
     y?: Handle,
     dgamma?: Handle,
     dbeta?: Handle,
+    more?: Handle,
+    side?: Handle,
+    sideNorm?: Handle,
   ): { dx?: Handle; dw?: Handle; gamma?: Handle; beta?: Handle }
 
   igcBlockForward(
@@ -207,6 +213,9 @@ export interface Native {
     dgamma?: Handle,
     dbeta?: Handle,
     z?: Handle,
+    more?: Handle,
+    side?: Handle,
+    sideNorm?: Handle,
   ): { dx?: Handle; primary?: Handle; secondary?: Handle; gamma?: Handle; beta?: Handle }
 
   batchNorm2dStatistics(x: Handle): Handle

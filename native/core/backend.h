@@ -51,12 +51,13 @@ class Backend {
   virtual void random_uniform(const RandomParams& p, const Output& y);
   virtual void random_normal(const RandomParams& p, const Output& y);
 
-  virtual void add_forward(const Input& a, const Input& b, const Output& y);
+  virtual void add_forward(const Input& a, const Input& b, const Output& y);  // y may be a
   // y = relu(a_norm(a) + b_norm(b)); a norm may be null: then a or b as it is.
   virtual void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                                 const Output& y);
-  // dv = y > 0 ? dy + more : 0, the gradient of both sides; more without data: dy alone. With `sums` it also does
-  // batch_norm2d_backward_weight(dv, x, x_norm): for a side x that has a norm (without a ReLU). The default composes.
+  // dv = y > 0 ? dy + more : 0, the gradient of both sides; more without data: dy alone. dv may be dy. With `sums` it
+  // also does batch_norm2d_backward_weight(dv, x, x_norm): for a side x that has a norm (without a ReLU). The default
+  // composes.
   virtual void add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
                                  const Norm* x_norm, const NormWeights* sums);
   virtual void relu_forward(const Input& x, const Output& y);
@@ -87,6 +88,15 @@ class Backend {
   virtual void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
                                      const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
                                      const Output& dw, const NormWeights* x_norm_gradients);
+  // Likewise for x = relu(a + b), through the sum: dx is add_relu_backward() of the gradient of x and sum.more. The
+  // default composes.
+  virtual void conv2d_fused_backward_through(const ReluSum& sum, const Conv2dParams& p, const Input& dy,
+                                             const NormGradient* dy_norm, const Input& x, const Input& w,
+                                             const Output& dx, const Output& dw);
+  // Whether conv2d_fused_backward() with dy_norm, or igc_block_backward(), is done with what it reads of dy before it
+  // writes there in dx, which has the shape of dy: dx may then lie in the memory of dy. Any thread.
+  virtual bool conv2d_overwrites_dy(const Conv2dSizes&) const { return false; }
+  virtual bool igc_block_overwrites_dy(const IgcBlockParams&, const Conv2dSizes&) const { return false; }
 
   virtual void reorder_forward(const ReorderParams& p, const Input& x, const Output& y);
   virtual void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx);
@@ -108,6 +118,11 @@ class Backend {
                                   const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
                                   const Output& dx, const Output& primary_dw, const Output& secondary_dw,
                                   const NormWeights* x_norm_gradients, const Input* z);
+  // Likewise for x = relu(a + b), through the sum, as of conv2d_fused_backward_through().
+  virtual void igc_block_backward_through(const ReluSum& sum, const IgcBlockParams& p, const Input& dy,
+                                          const NormGradient* dy_norm, const Input& x, const Input& primary_weight,
+                                          const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                          const Output& secondary_dw, const Input* z);
 
   // Mean and biased variance of each channel; NaN of an empty batch.
   virtual void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics);

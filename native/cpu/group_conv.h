@@ -41,6 +41,8 @@ struct GroupConvForward {
 
 // The gradients of all that; those that are null are not computed. dx is the gradient with regard to norm(x), 0 where
 // x_norm's ReLU was; sums [2][C] = sum of dx, sum of dx * (x - mean), for the gradient of x_norm itself.
+// With `more` there is no x_norm, x is a ReLU's result, and dx the gradient of what that had: x > 0 ? dx + more : 0.
+// The sums are those of dx and dx * (side - side_mean) then, where there is a side.
 struct GroupConvBackward {
   const float* dy = nullptr;
   ChannelNormGradient dy_norm{};
@@ -53,12 +55,18 @@ struct GroupConvBackward {
   float* primary_dw = nullptr;
   float* secondary_dw = nullptr;
   double* x_norm_sums = nullptr;
+  const float* more = nullptr;
+  const float *side = nullptr, *side_mean = nullptr;
 };
 
 class GroupConv {
  public:
   // secondary_partitions M: of a secondary convolution whose channels are l*M + m, l < K/M. 0: without one.
   GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions);
+
+  // Whether backward() with dy_norm or a secondary convolution reads all of an image's dy before it writes its dx,
+  // which has the same shape and may then lie where dy does.
+  static bool overwrites_dy(const Conv2dSizes& sizes);
 
   void forward(const GroupConvForward& task, GroupConvScratch& scratch) const;
   void backward(const GroupConvBackward& task, GroupConvScratch& scratch) const;

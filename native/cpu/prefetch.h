@@ -31,10 +31,9 @@ class Prefetch {
   void share() {
     if (part_ == count_) return;
     Part& part = parts_[part_];
-    for (int64_t i = 0; i < share_; ++i) {
-      __builtin_prefetch(part.next);
-      part.next += kLine;
-    }
+    const float* next = part.next;
+    for (int64_t i = share_; i > 0; --i, next += kLine) __builtin_prefetch(next);
+    part.next = next;
     part.lines -= share_;
     if (part.lines <= 0) ++part_;
   }

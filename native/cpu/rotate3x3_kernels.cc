@@ -135,11 +135,17 @@ HWY_INLINE void sum_repeated(const Rotate3x3& task, const float* const* rows, in
   }
 }
 
-// `blocks` blocks of kOutputs columns from `first` on, of every row. kWhole: all lanes are stored.
+// `blocks` blocks of kOutputs columns from `first` on, of every unit and row. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64_t blocks) {
-  const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
-  for (int64_t row = 0; row < task.rows; ++row) {
+  Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
+  for (int64_t unit_row = 0; unit_row < task.units * task.rows; ++unit_row) {
+    const int64_t unit = unit_row / task.rows, row = unit_row % task.rows;
+    if (unit > 0 && row == 0) {
+      for (const float*& w : task.w) w += task.w_unit;
+      task.offset += task.x_unit;
+      task.y += task.y_unit;
+    }
     float* y = task.y + row * task.y_row + first * task.y_step;
     int64_t t = task.offset + first * kLanes;
     for (int64_t b = 0; b < blocks; ++b, t += kOutputs * kLanes, y += kOutputs * task.y_step) {
@@ -153,6 +159,11 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
         sum_passes<kM, kOutputs>(task, task.x + row, t, out, std::make_integer_sequence<int, passes(kM)>());
       } else {
         sum_turn_by_turn<kM, kOutputs>(task, task.x + row, t, out);
+      }
+      if constexpr (kWhole) {
+        if (task.mask.x != nullptr) {
+          mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y - given.y, task.y_step, out);
+        }
       }
 #pragma GCC unroll 32
       for (int i = 0; i < kOutputs; ++i) {
@@ -222,6 +233,7 @@ void rotate_3x3(const Rotate3x3& task) {
   last.rows = 1;
   last.x += task.rows - 1;
   last.y += (task.rows - 1) * task.y_row;
+  if (last.mask.x != nullptr) last.mask.x += (task.rows - 1) * task.y_row;
   HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(last);
 }
 int64_t most_outputs_3x3(int64_t M) { return HWY_DYNAMIC_DISPATCH(MostOutputs3x3Kernel)(M); }

@@ -72,7 +72,36 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
-constexpr int64_t kShareDepth = 8;  // of the sums, between two shares
+// Adds the outputs of a block, kVectors for each of kOutputs pixels, to their sums.
+template <int kOutputs, int kVectors>
+HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_vector, bool starts) {
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t at = v * y_vector;
+    V shift;
+    if (starts) {
+      shift = output[v];
+#pragma GCC unroll 16
+      for (int j = 1; j < kOutputs; ++j) shift = hn::Add(shift, output[j * kVectors + v]);
+      shift = hn::Mul(shift, hn::Set(D(), 1.0f / kOutputs));
+    } else {
+      shift = hn::LoadU(D(), sums.shift + at);
+    }
+    V sum = starts ? hn::Zero(D()) : hn::LoadU(D(), sums.sum + at);
+    V square = starts ? hn::Zero(D()) : hn::LoadU(D(), sums.square + at);
+#pragma GCC unroll 16
+    for (int j = 0; j < kOutputs; ++j) {
+      const V difference = hn::Sub(output[j * kVectors + v], shift);
+      sum = hn::Add(sum, difference);
+      square = hn::MulAdd(difference, difference, square);
+    }
+    if (starts) hn::StoreU(shift, D(), sums.shift + at);
+    hn::StoreU(sum, D(), sums.sum + at);
+    hn::StoreU(square, D(), sums.square + at);
+  }
+}
+
+// Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
+constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
 
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
 // kWhole: all lanes are stored.
@@ -104,6 +133,11 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
             }
           }
         }
+      }
+    }
+    if constexpr (kWhole) {
+      if (row.sums.shift != nullptr) {
+        add_to_sums<kOutputs, kVectors>(sum, row.sums, row.y_vector, row.sums.starts && t == 0);
       }
     }
 #pragma GCC unroll 48
@@ -167,6 +201,7 @@ HWY_NOINLINE void gradient_block(const WeightGradientRows& row, int64_t a) {
     const float* HWY_RESTRICT x = row.x[r] + a * element;
     const float* HWY_RESTRICT dy = row.dy[r];
     for (int64_t t = row.count; t > 0; --t, x += row.step, dy += row.dy_step) {
+      if (row.ahead != nullptr && t % kSharePixels == 0) row.ahead->share();
       V gradient[kVectors];
       for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
       const float* HWY_RESTRICT input = x;
@@ -193,8 +228,15 @@ HWY_INLINE void gradient_blocks(const WeightGradientRows& row, std::integer_sequ
   for_equal_blocks<sizeof...(kSums)>(row.depth, [&](int64_t a, int64_t sums) { kBlocks[sums - 1](row, a); });
 }
 
+// Gradients that have their sums in registers at a time.
+constexpr int kMost1 = 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
+
+int64_t GradientSharesKernel(int64_t vectors, int64_t depth, int64_t count) {
+  const int64_t most = vectors == 1 ? kMost1 : vectors == 2 ? kMost2 : kMost3;
+  return EqualBlocks(depth, most).blocks * (count / kSharePixels);
+}
+
 void WeightGradientRowsKernel(const WeightGradientRows& row) {
-  constexpr int kMost1 = 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
@@ -294,6 +336,7 @@ namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
 HWY_EXPORT(CorrelateSharesKernel);
+HWY_EXPORT(GradientSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
 HWY_EXPORT(JoinRowKernel);
@@ -316,6 +359,9 @@ Loader tuple_loader(int64_t M) {
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(CorrelateSharesKernel)(vectors, depth, count);
+}
+int64_t gradient_shares(int64_t vectors, int64_t depth, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(GradientSharesKernel)(vectors, depth, count);
 }
 void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
