@@ -37,6 +37,6 @@ describe.skipIf(!existsSync(join(root, 'dist')))('the script of the README', () 
       Number(match[1]),
     )
     expect(accuracies).toHaveLength(5)
-    expect(accuracies.at(-1)).toBeGreaterThan(70)
+    expect(accuracies.at(-1)).toBeGreaterThan(90)
   })
 })

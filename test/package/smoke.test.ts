@@ -20,5 +20,5 @@ it('npm install, npx igcnet train, and the script of the README', { timeout: 300
   expect(result.doctor.addon.path).toMatch(/project\/node_modules\/@igcnet\/[\w-]+\/igcnet\.node$/)
   const accuracies = [...result.script.matchAll(/after epoch \d: ([\d.]+) %/g)].map(match => Number(match[1]))
   expect(accuracies).toHaveLength(5)
-  expect(accuracies.at(-1)).toBeGreaterThan(70)
+  expect(accuracies.at(-1)).toBeGreaterThan(90)
 })
