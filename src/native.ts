@@ -45,11 +45,13 @@ export interface Conv2dFusedBackwardParams extends Conv2dParams, NormsAround {
   wShape: readonly number[]
   needsInput: boolean
   needsWeight: boolean
+  overwriteDy: boolean
 }
 export interface IgcBlockBackwardParams extends IgcBlockParams, NormsAround {
   needsInput: boolean
   needsPrimary: boolean
   needsSecondary: boolean
+  overwriteDy: boolean
 }
 export interface BatchNorm2dParams {
   training: boolean
@@ -147,6 +149,7 @@ export interface Native {
   addReluBackward(
     dy: Handle,
     y: Handle,
+    p: { overwriteDy: boolean },
     more?: Handle,
     x?: Handle,
     xNorm?: Handle,

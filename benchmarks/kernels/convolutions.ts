@@ -73,7 +73,7 @@ function conv2dWorkloads(shape: Conv2dShape): Workload[] {
         const { x: xShape, y: yShape } = sizes(batch)
         const [dy, x, y, w] = [put.floats(yShape), put.coarse(xShape), put.coarse(yShape), put.floats(wShape)]
         const norms = { xRelu: true, yRelu: true, yTraining: true }
-        const params = { ...p, xShape, wShape, ...norms, needsInput: true, needsWeight: true }
+        const params = { ...p, xShape, wShape, ...norms, needsInput: true, needsWeight: true, overwriteDy: false }
         const around = [put.norm(C), put.norm(K), y, put.floats([K]), put.floats([K])] as const
         return { reads: [dy, x, y, w], run: () => results(native.conv2dFusedBackward(dy, params, x, w, ...around)) }
       },
@@ -129,7 +129,7 @@ function igcBlockWorkloads(shape: IgcBlockShape): Workload[] {
       make(put, batch) {
         const [dy, x, y] = [put.floats(sizes(batch).y), put.coarse(sizes(batch).x), put.coarse(sizes(batch).y)]
         const [primary, secondary] = weights(put)
-        const params = { ...p, ...needs, xRelu: norm, yRelu: norm, yTraining: norm }
+        const params = { ...p, ...needs, xRelu: norm, yRelu: norm, yTraining: norm, overwriteDy: false }
         if (!norm) {
           return {
             reads: [dy, x, primary, secondary],

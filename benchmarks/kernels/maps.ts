@@ -88,7 +88,7 @@ function elementwiseWorkloads(shape: MapShape): Workload[] {
     two(
       { native: 'addReluBackward', op: 'addRelu', direction: 'backwardInput' },
       FLOPS.addRelu,
-      (dy, y) => native.addReluBackward(dy, y).dv,
+      (dy, y) => native.addReluBackward(dy, y, { overwriteDy: false }).dv,
     ),
     one({ native: 'reluForward', op: 'relu', direction: 'forward' }, 1, native.reluForward),
     two({ native: 'reluBackwardInput', op: 'relu', direction: 'backwardInput' }, 1, native.reluBackwardInput),

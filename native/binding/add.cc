@@ -33,9 +33,9 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
   return args.handle(y);
 }
 
-// addReluBackward(dy, y, more?, x?, xNorm?) -> { dv, gamma?, beta? }: dv is the gradient of both sides, of dy or dy +
-// more. With one side x and its norm [4, C] (both or none), which has no ReLU, gamma and beta are the gradients of the
-// norm's.
+// addReluBackward(dy, y, { overwriteDy }, more?, x?, xNorm?) -> { dv, gamma?, beta? }: dv is the gradient of both
+// sides, of dy or dy + more, whose memory it may take over as of igcBlockBackward. With one side x and its norm [4, C]
+// (both or none), which has no ReLU, gamma and beta are the gradients of the norm's.
 Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "addRelu");
   const Tensor dy = args.tensor(0, "dy"), y = args.tensor(1, "y");
@@ -49,11 +49,12 @@ Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
     }
     return tensor;
   };
-  const std::optional<Tensor> more = same(2, "more"), x = same(3, "x");
-  if (x.has_value() != args.optional_tensor(4, "xNorm").has_value())
-    args.tensor(x ? 4 : 3, x ? "xNorm" : "x");  // throws
-  const std::optional<Norm> x_norm = x ? args.optional_norm(4, "xNorm", {"x", &*x}, false) : std::nullopt;
-  const Tensor dv = Arguments::beside(dy, dy.shape);
+  const std::optional<Tensor> more = same(3, "more"), x = same(4, "x");
+  if (x.has_value() != args.optional_tensor(5, "xNorm").has_value())
+    args.tensor(x ? 5 : 4, x ? "xNorm" : "x");  // throws
+  const std::optional<Norm> x_norm = x ? args.optional_norm(5, "xNorm", {"x", &*x}, false) : std::nullopt;
+  const bool over = args.params(2).boolean("overwriteDy") && dy.device().backend().add_relu_overwrites_dy();
+  const Tensor dv = Arguments::beside_or_over(dy, over, dy.shape);
   auto result = Napi::Object::New(args.env());
   result.Set("dv", args.handle(Tensor(dv)));
   std::optional<NormWeights> sums;

@@ -289,6 +289,13 @@ Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
   return make_tensor(like.storage->shared_device(), like.dtype, shape);
 }
 
+Tensor Arguments::beside_or_over(const Tensor& spare, bool over, const Shape& shape) {
+  constexpr long kOwners = 2;  // the handle and `spare`
+  const bool alone = over && spare.shape == shape && spare.storage.use_count() == kOwners &&
+                     spare.storage->made_in() == spare.device().recording_number();  // a repetition finds it anew
+  return alone ? spare : beside(spare, shape);
+}
+
 Tensor Arguments::parameter_beside(const Tensor& map, const Shape& shape) {
   return make_tensor(map.storage->shared_device(), parameter_dtype(map.dtype), shape);
 }

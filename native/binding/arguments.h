@@ -71,6 +71,8 @@ class Arguments {
   Napi::Value handle(Tensor tensor) const;
   // An uninitialised tensor beside `like`: same device and dtype.
   static Tensor beside(const Tensor& like, const Shape& shape);
+  // Likewise; in the memory of `spare` itself if `over`, and if no handle but the one that it came by shares it.
+  static Tensor beside_or_over(const Tensor& spare, bool over, const Shape& shape);
   // Likewise, for a parameter or statistics beside a map.
   static Tensor parameter_beside(const Tensor& map, const Shape& shape);
   Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;

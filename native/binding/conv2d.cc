@@ -107,9 +107,9 @@ Napi::Value conv2d_fused_forward(const Napi::CallbackInfo& info) {
 }
 
 // conv2dFusedBackward(dy,
-//   { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight },
+//   { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight, overwriteDy },
 //   x?, w?, xNorm?, yNorm?, y?, dgamma?, dbeta?) -> { dx?, dw?, gamma?, beta? }
-// x is there for dw and for xNorm, w for dx; the norms as of igcBlockBackward.
+// x is there for dw and for xNorm, w for dx; the norms and overwriteDy as of igcBlockBackward.
 Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
   const Params params = args.params(1);
@@ -120,7 +120,8 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Shape x_shape = params.shape("xShape"), w_shape = params.shape("wShape");
   const Tensor dy = args.tensor(0, "dy");
   args.maps({{"dy", &dy}});
-  args.shaped({"dy", &dy}, conv2d_output(conv2d_sizes(args.op(), p, x_shape, w_shape)));
+  const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x_shape, w_shape);
+  args.shaped({"dy", &dy}, conv2d_output(sizes));
   const bool has_norm = args.optional_tensor(4, "xNorm").has_value();
   Input x{nullptr, dy.dtype, x_shape}, w{nullptr, parameter_dtype(dy.dtype), w_shape};
   std::optional<Norm> x_norm;
@@ -148,7 +149,9 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
     return needed ? put(name, Arguments::parameter_beside(dy, shape))
                   : Output{nullptr, parameter_dtype(dy.dtype), shape};
   };
-  const Output dx = needs_input ? put("dx", Arguments::beside(dy, x_shape)) : Output{nullptr, dy.dtype, x_shape};
+  const bool over = params.boolean("overwriteDy") && y_norm && dy.device().backend().conv2d_overwrites_dy(sizes);
+  const Output dx =
+      needs_input ? put("dx", Arguments::beside_or_over(dy, over, x_shape)) : Output{nullptr, dy.dtype, x_shape};
   const Output dw = parameter(needs_weight, "dw", w_shape);
   const bool needs_sums = needs_input && has_norm;
   const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};

@@ -52,11 +52,12 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
 }
 
 // igcBlockBackward(dy, x, primaryWeight, secondaryWeight,
-//   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary }, xNorm?, yNorm?, y?, dgamma?, dbeta?,
-//   z?)
+//   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary, overwriteDy }, xNorm?, yNorm?, y?, dgamma?,
+//   dbeta?, z?)
 // -> { dx?, primary?, secondary?, gamma?, beta? }
 // With yNorm, dy is the gradient behind the batch norm of y, whose own sums are dgamma and dbeta. gamma and beta are
-// the gradients of xNorm's, there when dx is and x has a norm. z is what igcBlockForward gave for the same inputs.
+// the gradients of xNorm's, there when dx is and x has a norm. overwriteDy: nobody reads dy any more, so dx may take
+// its memory over. z is what igcBlockForward gave for the same inputs.
 Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
   const Params params = args.params(4);
@@ -86,7 +87,10 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
     made.emplace_back(name, Arguments::parameter_beside(x, shape));
     return made.back().second.output();
   };
-  if (needs_input) made.emplace_back("dx", Arguments::beside(x, x.shape));
+  if (needs_input) {
+    const bool over = params.boolean("overwriteDy") && x.device().backend().igc_block_overwrites_dy(p, sizes);
+    made.emplace_back("dx", Arguments::beside_or_over(dy, over, x.shape));
+  }
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),
                secondary_dw = output(needs_secondary, "secondary", ws.shape);

@@ -59,6 +59,8 @@ class Backend {
   // batch_norm2d_backward_weight(dv, x, x_norm): for a side x that has a norm (without a ReLU). The default composes.
   virtual void add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
                                  const Norm* x_norm, const NormWeights* sums);
+  // Whether dv may lie in the memory of dy or of more. Any thread.
+  virtual bool add_relu_overwrites_dy() const { return false; }
   virtual void relu_forward(const Input& x, const Output& y);
   // dx = y > 0 ? dy : 0
   virtual void relu_backward_input(const Input& dy, const Input& y, const Output& dx);
@@ -87,6 +89,10 @@ class Backend {
   virtual void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
                                      const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
                                      const Output& dw, const NormWeights* x_norm_gradients);
+  // Whether conv2d_fused_backward() with dy_norm, or igc_block_backward(), is done with what it reads of dy before it
+  // writes there in dx, which has the shape of dy: dx may then lie in the memory of dy. Any thread.
+  virtual bool conv2d_overwrites_dy(const Conv2dSizes&) const { return false; }
+  virtual bool igc_block_overwrites_dy(const IgcBlockParams&, const Conv2dSizes&) const { return false; }
 
   virtual void reorder_forward(const ReorderParams& p, const Input& x, const Output& y);
   virtual void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx);

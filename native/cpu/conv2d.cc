@@ -91,6 +91,10 @@ void CpuBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, 
 // too.
 bool CpuBackend::conv2d_fuses(const Conv2dSizes& z) const { return z.N > 0 && (!Dense::takes(z) || is_large(z)); }
 
+bool CpuBackend::conv2d_overwrites_dy(const Conv2dSizes& z) const {
+  return conv2d_fuses(z) && GroupConv::overwrites_dy(z);
+}
+
 void CpuBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, const Norm* x_norm, const Input& w,
                                       const Output& y, const BatchStatistics* y_statistics) {
   const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);

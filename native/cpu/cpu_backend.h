@@ -39,6 +39,7 @@ class CpuBackend : public Backend {
   void add_forward(const Input& a, const Input& b, const Output& y) override;
   void add_relu_backward(const Input& dy, const Input& more, const Input& y, const Output& dv, const Input& x,
                          const Norm* x_norm, const NormWeights* sums) override;
+  bool add_relu_overwrites_dy() const override { return true; }
   void add_relu_forward(const Input& a, const Norm* a_norm, const Input& b, const Norm* b_norm,
                         const Output& y) override;
   void relu_forward(const Input& x, const Output& y) override;
@@ -60,6 +61,8 @@ class CpuBackend : public Backend {
   void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
                              const Norm* x_norm, const Input& w, const Output& dx, const Output& dw,
                              const NormWeights* x_norm_gradients) override;
+  bool conv2d_overwrites_dy(const Conv2dSizes& sizes) const override;
+  bool igc_block_overwrites_dy(const IgcBlockParams& p, const Conv2dSizes& sizes) const override;
 
   void reorder_forward(const ReorderParams& p, const Input& x, const Output& y) override;
   void reorder_backward_input(const ReorderParams& p, const Input& dy, const Output& dx) override;

@@ -29,6 +29,10 @@ int64_t count_chunk_rows(const CorrelationPlan& plan) {
 
 }  // namespace
 
+bool GroupConv::overwrites_dy(const Conv2dSizes& z) {
+  return count_bands(z) == 1 && z.C == z.K && z.H == z.P && z.W == z.Q;
+}
+
 GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
     : sizes_(sizes),
       forward_(plan_correlation(Direction::kForward, sizes)),
@@ -142,13 +146,16 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       ahead.add(task.y, outputs_of(after));
       ahead.add(task.z, outputs_of(after));
       find_rows(plan, row, rows, local.x, local.pointers);
-      for (size_t u = 0; u < plan.units.size(); ++u) {
-        correlate_unit_rows(plan, u, row, rows, local.x, primary, z, K, local.pointers, ahead);
+      correlate_rows(plan, row, rows, local.x, primary, z, K, local.pointers, ahead);
+      float* chunk_sums = sums == nullptr ? nullptr : sums + chunk * 3 * K;
+      ShiftedSums shifted;
+      if (chunk_sums != nullptr && secondary_ && secondary_->makes_sums()) {
+        shifted = {chunk_sums, chunk_sums + K, chunk_sums + 2 * K, true};
       }
-      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead);
+      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead, shifted);
       if (task.y_norm.mean != nullptr) normalise_rows(task.y_norm, y, rows * Q, K, y);
-      if (sums != nullptr && rows * Q > 0) {
-        statistics_rows(y, rows * Q, K, sums + chunk * 3 * K);
+      if (chunk_sums != nullptr && rows * Q > 0) {
+        if (shifted.shift == nullptr) statistics_rows(y, rows * Q, K, chunk_sums);
         counts[chunk] = rows * Q;
       }
     }

@@ -60,6 +60,10 @@ class GroupConv {
   // secondary_partitions M: of a secondary convolution whose channels are l*M + m, l < K/M. 0: without one.
   GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions);
 
+  // Whether backward() with dy_norm or a secondary convolution reads all of an image's dy before it writes its dx,
+  // which has the same shape and may then lie where dy does.
+  static bool overwrites_dy(const Conv2dSizes& sizes);
+
   void forward(const GroupConvForward& task, GroupConvScratch& scratch) const;
   void backward(const GroupConvBackward& task, GroupConvScratch& scratch) const;
 

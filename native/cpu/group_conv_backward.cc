@@ -179,13 +179,9 @@ class BackwardBands {
     }
     if (!own || block_floats_ == 0) return;
     find_rows(plan, p, rows, buffers.x, buffers.pointers);
-    for (size_t u = 0; u < plan.units.size(); ++u) {
-      if (makes_z()) {
-        correlate_unit_rows(plan, u, p, rows, buffers.x, primary_, buffers.z, K, buffers.pointers, ahead);
-      }
-      if (task_.primary_dw != nullptr) {
-        add_unit_gradient_rows(plan, u, p, rows, buffers.x, dz_chunk, K, sums, buffers.pointers, ahead);
-      }
+    if (makes_z()) correlate_rows(plan, p, rows, buffers.x, primary_, buffers.z, K, buffers.pointers, ahead);
+    if (task_.primary_dw != nullptr) {
+      add_gradient_rows(plan, p, rows, buffers.x, dz_chunk, K, sums, buffers.pointers, ahead);
     }
     if (task_.secondary_dw != nullptr) {
       conv_.secondary_->add_gradient(dy, makes_z() ? buffers.z : task_.z + first, pixels, sums + primary_floats_,
@@ -215,14 +211,14 @@ class BackwardBands {
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
       const int64_t coming = std::min(conv_.dx_chunk_rows_, rows.dx_end - h - count);
-      ahead.add(task_.dx, {first + count * row_floats, coming * row_floats});
+      // Where dx lies in the memory of dy, it is in the cache.
+      if (task_.dx != task_.dy) ahead.add(task_.dx, {first + count * row_floats, coming * row_floats});
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
-      for (size_t u = 0; u < plan.units.size(); ++u) {
-        correlate_unit_rows(plan, u, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead);
-      }
-      if (sums_ != nullptr) {
-        mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums_ + chunk * 2 * C);
-      }
+      float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
+      const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm, count);
+      const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
+      correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
+      if (sums != nullptr && !masks) mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums);
     }
   }
 

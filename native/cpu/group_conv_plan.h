@@ -58,6 +58,7 @@ struct CorrelationPlan {
   Way way;
   int64_t M;                            // kRotate: channels that turn, the fewer of inputs and outputs
   int64_t input_halves, output_halves;  // kRotate: 1 or 2
+  int64_t pair_outputs;                 // the most columns of a block of two rows, 0: rows go by themselves
 
   std::vector<Phase> phases;
   int64_t width;               // columns of a row buffer, padding included
@@ -82,7 +83,7 @@ struct CorrelationPlan {
   // Whether the loops of Rotate3x3 take it, which go over several rows.
   bool takes_rows() const { return way == Way::kRepeat || (way == Way::kRotate && is_3x3() && inputs == outputs); }
   // Whether pairs of output rows are.
-  bool takes_pairs() const { return takes_rows() && way == Way::kRotate && most_pair_outputs_3x3() > 0; }
+  bool takes_pairs() const { return pair_outputs > 0; }
   // Whether input rows are cut into a slab for each unit as they are.
   bool cuts_rows() const { return way == Way::kRepeat || (way == Way::kRotate && input_halves == 1); }
   // The first input row under output row p, padding included, at stride 1.

@@ -79,6 +79,10 @@ bool CpuBackend::igc_block_keeps_z(const IgcBlockParams& p, const Conv2dSizes& z
   return width_factor(p, z) > 0 && z.R * z.S * z.C / z.G >= kFewest;
 }
 
+bool CpuBackend::igc_block_overwrites_dy(const IgcBlockParams& p, const Conv2dSizes& z) const {
+  return width_factor(p, z) > 0 && GroupConv::overwrites_dy(z);
+}
+
 void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, const Norm* x_norm,
                                    const Input& primary_weight, const Input& secondary_weight, const Output& y,
                                    const BatchStatistics* y_statistics, const Output* kept_z) {

@@ -118,14 +118,16 @@ int64_t IgcSecondary::shares(int64_t pixels) const {
   return all;
 }
 
-void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer,
-                       Prefetch* ahead) const {
+void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead,
+                       const ShiftedSums& sums) const {
   const Tuples in = tuples(x, pixels, buffer);
   const int64_t few = few_pixels(in.step);
   for (int64_t p = 0; p < pixels; p += few) {
     for (const Group& group : groups_) {
       const float* inputs = in.x + p * in.step + group.m;
       const float* weights = packed + group.weights;
+      ShiftedSums of_group = sums.of(group.channel);
+      of_group.starts = of_group.starts && p == 0;
       correlate_row({.loader = loader_,
                      .rows = 1,
                      .x = &inputs,
@@ -139,7 +141,8 @@ void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, floa
                      .y_step = L_ * M_,
                      .y_vector = vector_step_,
                      .active = group.active,
-                     .ahead = ahead});
+                     .ahead = ahead,
+                     .sums = of_group});
     }
   }
 }

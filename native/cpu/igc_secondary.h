@@ -25,8 +25,14 @@ class IgcSecondary {
   bool reads_behind() const { return reads_behind_; }
 
   void pack(bool forward, const float* w, float* packed) const;
-  // x and y have K floats a pixel. `ahead` is asked for shares(pixels) or more.
-  void run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead) const;
+  // x and y have K floats a pixel. `ahead` is asked for shares(pixels) or more. `sums`, where makes_sums(), are those
+  // of y.
+  void run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead,
+           const ShiftedSums& sums = {}) const;
+  // Whether each channel is a lane of one whole vector.
+  bool makes_sums() const {
+    return vector_step_ % lanes_ == 0 && M_ * L_ % lanes_ == 0 && M_ % std::min(M_, lanes_) == 0;
+  }
   int64_t shares(int64_t pixels) const;
   // sums [packed_floats()], in the order of the packed weights.
   void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const;

@@ -259,13 +259,22 @@ HWY_NOINLINE void add_repeated_gradient(const RotateGradient3x3& task, int input
 }
 
 template <int kM>
-void gradient_of(const RotateGradient3x3& task) {
+void gradient_of_unit(const RotateGradient3x3& task) {
   if constexpr (kM == kLanes) {
     for (int r = 0; r < 3; ++r) {
       for (int input = 0; input < kLanes; input += kInputs) add_repeated_gradient(task, input, r);
     }
   } else {
     rotate_gradient_of<kM>(task);
+  }
+}
+
+template <int kM>
+void gradient_of(const RotateGradient3x3& task) {
+  RotateGradient3x3 unit = task;
+  for (int64_t i = 0; i < task.units; ++i) {
+    gradient_of_unit<kM>(unit);
+    next_unit(unit);
   }
 }
 

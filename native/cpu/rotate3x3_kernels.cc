@@ -135,11 +135,17 @@ HWY_INLINE void sum_repeated(const Rotate3x3& task, const float* const* rows, in
   }
 }
 
-// `blocks` blocks of kOutputs columns from `first` on, of every row. kWhole: all lanes are stored.
+// `blocks` blocks of kOutputs columns from `first` on, of every unit and row. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64_t blocks) {
-  const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
-  for (int64_t row = 0; row < task.rows; ++row) {
+  Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
+  for (int64_t i = 0; i < task.units * task.rows; ++i) {
+    const int64_t row = i % task.rows;
+    if (i > 0 && row == 0) {
+      for (const float*& w : task.w) w += task.w_unit;
+      task.offset += task.x_unit;
+      task.y += task.y_unit;
+    }
     float* y = task.y + row * task.y_row + first * task.y_step;
     int64_t t = task.offset + first * kLanes;
     for (int64_t b = 0; b < blocks; ++b, t += kOutputs * kLanes, y += kOutputs * task.y_step) {

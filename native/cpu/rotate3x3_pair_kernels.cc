@@ -12,6 +12,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rotate3x3_pair_kernels.cc"
 #include "cpu/simd.h"
+#include "cpu/vector_norm-inl.h"
 #include "cpu/vector_turn-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -78,54 +79,93 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
   }
 }
 
-// `blocks` blocks of kOutputs columns from `first` on, of two rows. kWhole: all lanes are stored.
+// The mask of a block of two rows, whose first outputs are `at` floats behind those of the task.
+template <int kOutputs>
+HWY_INLINE void mask_and_sum(const MaskedSums& mask, int64_t channel, int64_t at, int64_t row, int64_t step, V* y0,
+                             V* y1) {
+  const V mean = hn::LoadU(D(), mask.norm.mean + channel), scale = hn::LoadU(D(), mask.norm.scale + channel),
+          beta = hn::LoadU(D(), mask.norm.beta + channel);
+  V sum[2] = {hn::LoadU(D(), mask.sum + channel), hn::Zero(D())};
+  V product[2] = {hn::LoadU(D(), mask.product + channel), hn::Zero(D())};
+  const float *x0 = mask.x + at, *x1 = x0 + row;
+  const auto add = [&](int r, const float* x, V* y) HWY_ATTR {
+    const V value = hn::LoadU(D(), x);
+    *y = behind_relu(D(), *y, normalised(D(), value, mean, scale, beta));
+    sum[r] = hn::Add(sum[r], *y);
+    product[r] = hn::MulAdd(*y, hn::Sub(value, mean), product[r]);
+  };
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) {
+    add(0, x0 + i * step, y0 + i);
+    add(1, x1 + i * step, y1 + i);
+  }
+  hn::StoreU(hn::Add(sum[0], sum[1]), D(), mask.sum + channel);
+  hn::StoreU(hn::Add(product[0], product[1]), D(), mask.product + channel);
+}
+
+// A block of kOutputs columns of two rows. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
-HWY_NOINLINE void rotate_pair(const Rotate3x3& task, int64_t row, int64_t first, int64_t blocks) {
-  constexpr int kKernelRow = 3 * kM * kLanes;
-  float* y0 = task.y + row * task.y_row + first * task.y_step;
-  float* y1 = y0 + task.y_row;
-  const float *w = task.pair_w, *x[4];
-  for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + task.offset + first * kLanes;
+HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate3x3& task, int64_t unit, float* y0,
+                             float* y1) {
+  const int32_t* rotation = task.rotation;
+  Prefetch* ahead = task.ahead;
   const int64_t step = task.y_step, active = task.active;
-  for (int64_t b = 0; b < blocks; ++b) {
-    V p[kOutputs], q[kOutputs];
+  constexpr int kKernelRow = 3 * kM * kLanes;
+  V p[kOutputs], q[kOutputs];
 #pragma GCC unroll 16
-    for (int i = 0; i < kOutputs; ++i) p[i] = q[i] = hn::Zero(D());
-    add_turns<kM, kOutputs, false>(x, w + kKernelRow, w + 2 * kKernelRow, task.rotation, task.ahead, p, q);
+  for (int i = 0; i < kOutputs; ++i) p[i] = q[i] = hn::Zero(D());
+  add_turns<kM, kOutputs, false>(x, w + kKernelRow, w + 2 * kKernelRow, rotation, ahead, p, q);
 #pragma GCC unroll 16
-    for (int i = 0; i < kOutputs; ++i) {
-      const V sum = hn::Add(p[i], q[i]);
-      q[i] = hn::Sub(p[i], q[i]);
-      p[i] = sum;
+  for (int i = 0; i < kOutputs; ++i) {
+    const V sum = hn::Add(p[i], q[i]);
+    q[i] = hn::Sub(p[i], q[i]);
+    p[i] = sum;
+  }
+  add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, rotation, ahead, p, q);
+  if constexpr (kWhole) {
+    if (task.mask.x != nullptr) {
+      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y0 - task.y, task.y_row, step, p, q);
     }
-    add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, task.rotation, task.ahead, p, q);
+  }
 #pragma GCC unroll 16
-    for (int i = 0; i < kOutputs; ++i) {
-      if constexpr (kWhole) {
-        hn::StoreU(p[i], D(), y0 + i * step);
-        hn::StoreU(q[i], D(), y1 + i * step);
-      } else {
-        store_first(p[i], active, y0 + i * step);
-        store_first(q[i], active, y1 + i * step);
+  for (int i = 0; i < kOutputs; ++i) {
+    if constexpr (kWhole) {
+      hn::StoreU(p[i], D(), y0 + i * step);
+      hn::StoreU(q[i], D(), y1 + i * step);
+    } else {
+      store_first(p[i], active, y0 + i * step);
+      store_first(q[i], active, y1 + i * step);
+    }
+  }
+}
+
+// `blocks` blocks from column `first` on, of all units and pairs of rows.
+template <int kM, int kOutputs, bool kWhole>
+HWY_NOINLINE void rotate_pairs(const Rotate3x3& given, int64_t first, int64_t blocks) {
+  const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
+  for (int64_t unit = 0; unit < task.units; ++unit) {
+    const float* w = task.pair_w + unit * task.w_unit;
+    for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
+      const float* x[4];
+      for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + task.offset + unit * task.x_unit + first * kLanes;
+      float* y0 = task.y + unit * task.y_unit + row * task.y_row + first * task.y_step;
+      float* y1 = y0 + task.y_row;
+      for (int64_t b = 0; b < blocks; ++b) {
+        rotate_block<kM, kOutputs, kWhole>(x, w, task, unit, y0, y1);
+        for (const float*& row_x : x) row_x += kOutputs * kLanes;
+        y0 += kOutputs * task.y_step;
+        y1 += kOutputs * task.y_step;
       }
     }
-    for (const float*& row_x : x) row_x += kOutputs * kLanes;
-    y0 += kOutputs * step;
-    y1 += kOutputs * step;
   }
 }
 
 template <int kM, bool kWhole, int... kOutputs>
 HWY_INLINE void rotate_pairs_of(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
-  static constexpr void (*kPair[])(const Rotate3x3&, int64_t, int64_t,
-                                   int64_t) = {rotate_pair<kM, kOutputs + 1, kWhole>...};
+  static constexpr void (*kPairs[])(const Rotate3x3&, int64_t, int64_t) = {rotate_pairs<kM, kOutputs + 1, kWhole>...};
   const EqualBlocks cut(task.count, kMostOutputs);
-  for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
-    if (cut.longer > 0) kPair[cut.size](task, row, 0, cut.longer);
-    if (cut.blocks > cut.longer) {
-      kPair[cut.size - 1](task, row, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
-    }
-  }
+  if (cut.longer > 0) kPairs[cut.size](task, 0, cut.longer);
+  if (cut.blocks > cut.longer) kPairs[cut.size - 1](task, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
 }
 
 template <int... kM>

@@ -72,6 +72,34 @@ HWY_INLINE void with_loader(Loader loader, const Body& body) {
   }
 }
 
+// Adds the outputs of a block, kVectors for each of kOutputs pixels, to their sums.
+template <int kOutputs, int kVectors>
+HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_vector, bool starts) {
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t at = v * y_vector;
+    V shift;
+    if (starts) {
+      shift = output[v];
+#pragma GCC unroll 16
+      for (int j = 1; j < kOutputs; ++j) shift = hn::Add(shift, output[j * kVectors + v]);
+      shift = hn::Mul(shift, hn::Set(D(), 1.0f / kOutputs));
+    } else {
+      shift = hn::LoadU(D(), sums.shift + at);
+    }
+    V sum = starts ? hn::Zero(D()) : hn::LoadU(D(), sums.sum + at);
+    V square = starts ? hn::Zero(D()) : hn::LoadU(D(), sums.square + at);
+#pragma GCC unroll 16
+    for (int j = 0; j < kOutputs; ++j) {
+      const V difference = hn::Sub(output[j * kVectors + v], shift);
+      sum = hn::Add(sum, difference);
+      square = hn::MulAdd(difference, difference, square);
+    }
+    if (starts) hn::StoreU(shift, D(), sums.shift + at);
+    hn::StoreU(sum, D(), sums.sum + at);
+    hn::StoreU(square, D(), sums.square + at);
+  }
+}
+
 constexpr int64_t kShareDepth = 8;  // of the sums, between two shares
 
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
@@ -104,6 +132,11 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
             }
           }
         }
+      }
+    }
+    if constexpr (kWhole) {
+      if (row.sums.shift != nullptr) {
+        add_to_sums<kOutputs, kVectors>(sum, row.sums, row.y_vector, row.sums.starts && t == 0);
       }
     }
 #pragma GCC unroll 48

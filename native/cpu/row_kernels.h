@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "cpu/channel_norm.h"
 #include "cpu/prefetch.h"
 
 namespace igcnet {
@@ -26,6 +27,17 @@ Loader tuple_loader(int64_t M);
 
 inline constexpr int64_t kMaxVectors = 3;  // output vectors that share the loads of x in one call: 1, 2 or 3
 
+// Sums over outputs y, for each channel: of y - shift and of its square. `starts`: shift becomes the mean of some
+// outputs, near which the sums round little, and they start at 0. Null: not wanted.
+struct ShiftedSums {
+  float *shift = nullptr, *sum = nullptr, *square = nullptr;
+  bool starts = false;
+
+  ShiftedSums of(int64_t channel) const {
+    return shift == nullptr ? *this : ShiftedSums{shift + channel, sum + channel, square + channel, starts};
+  }
+};
+
 // For output t < count and vector v < vectors, y[t * y_step + v * y_vector + i] =
 //   sum over rows r, a < depth of w[r][(a * vectors + v) * lanes + i] * x[r](t, a, i),  i < active.
 struct CorrelateRow {
@@ -40,6 +52,7 @@ struct CorrelateRow {
   int64_t y_step = 0, y_vector = 0;
   int64_t active = 0;  // channels of each vector that are stored
   Prefetch* ahead = nullptr;
+  ShiftedSums sums;  // of y, if all channels are stored
 };
 void correlate_row(const CorrelateRow& row);
 // How many shares it asks for with one row.
@@ -94,14 +107,25 @@ struct RotateGradientRow {
 };
 void rotate_gradient_row(const RotateGradientRow& row);
 
+// What becomes of outputs that are the gradient of a norm with a ReLU, as of mask_and_sum_rows(): 0 where the ReLU was,
+// and sums over them for each channel, which are added to. x lies as y does. Null: nothing.
+struct MaskedSums {
+  const float* x = nullptr;
+  ChannelNorm norm;
+  float *sum = nullptr, *product = nullptr;
+};
+
 // RotateRow for a 3x3 kernel at stride 1, over several output rows: row p reads the input rows x[p], x[p + 1], x[p + 2]
 // with the weights w[0], w[1], w[2] of a kernel row each, [3][M][lanes]. From `offset` on a row of x has the lanes of
-// this unit, pixel behind pixel. Groups of as many channels as lanes do not turn, and lanes of their weights stand for
+// a unit, pixel behind pixel. Groups of as many channels as lanes do not turn, and lanes of their weights stand for
 // outputs:
 //   y[t * y_step + i] = sum over r, s < 3, j < lanes of w[r][(s * lanes + j) * lanes + i] * x[r][(t + s) * lanes + j]
+// Unit u of `units` has its lanes u * x_unit behind `offset`, its weights u * w_unit behind w, its outputs u * y_unit
+// behind y.
 struct Rotate3x3 {
   int64_t M = 1;  // at most the lanes
   int64_t rows = 0;
+  int64_t units = 1, x_unit = 0, w_unit = 0, y_unit = 0;
   const float* const* x = nullptr;  // [rows + 2]
   int64_t offset = 0;
   const float* w[3] = {};
@@ -111,6 +135,7 @@ struct Rotate3x3 {
   int64_t y_row = 0, y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
   Prefetch* ahead = nullptr;  // a share for each block of columns; 2 * M for those of a pair of rows
+  MaskedSums mask;            // for pairs of rows whose lanes are all active
 };
 void rotate_3x3(const Rotate3x3& task);
 // The most columns that a block has.
@@ -128,7 +153,8 @@ void rotate_pairs_3x3(const Rotate3x3& task);
 struct RotateGradient3x3 {
   int64_t M = 1;
   int64_t rows = 0;
-  const float* const* x = nullptr;  // [rows + 2]
+  int64_t units = 1, x_unit = 0, w_unit = 0, y_unit = 0;  // of dw and dy
+  const float* const* x = nullptr;                        // [rows + 2]
   int64_t offset = 0;
   float* dw[3] = {};
   int64_t count = 0;
@@ -139,6 +165,11 @@ struct RotateGradient3x3 {
   Prefetch* ahead = nullptr;  // a share for each row, or more
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
+inline void next_unit(RotateGradient3x3& task) {
+  task.offset += task.x_unit;
+  for (float*& dw : task.dw) dw += task.w_unit;
+  task.dy += task.y_unit;
+}
 
 // Its pairs of rows, likewise.
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);

@@ -191,7 +191,7 @@ int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
   if (!plan.takes_rows()) return units * rows;
   const int64_t single = EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
   if (!plan.takes_pairs()) return units * rows * single;
-  const int64_t pair = EqualBlocks(plan.out_columns, most_pair_outputs_3x3()).blocks;
+  const int64_t pair = EqualBlocks(plan.out_columns, plan.pair_outputs).blocks;
   return units * (rows / 2 * pair * 2 * plan.M + rows % 2 * single);
 }
 
@@ -208,68 +208,102 @@ void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, Expa
   for (int64_t i = 0; i < count + 2; ++i) pointers.x[i] = rows.row_or_padding(plan.units[0], first + i);
 }
 
-void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
-                         const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
-  const int64_t y_row = plan.out_columns * y_step;
-  const Unit& unit = plan.units[u];
-  packed += static_cast<int64_t>(u) * plan.packed_unit();
-  if (!plan.takes_rows()) {
-    for (int64_t r = 0; r < count; ++r) {
-      ahead.share();
-      const RowTap* taps = plan.taps_of(out_row + r);
-      const int64_t met = plan.taps_of(out_row + r + 1) - taps;
-      for (int64_t i = 0; i < met; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
-      const auto row = plan.way == Way::kRotate ? rotate_unit_row : correlate_unit_row;
-      row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers);
-    }
-    return;
-  }
-  Rotate3x3 task{.M = plan.inputs,
-                 .rows = count,
-                 .x = pointers.x,
-                 .offset = unit.slab * rows.slab_floats(),
-                 .count = plan.out_columns,
-                 .y = y + unit.channel,
-                 .y_row = y_row,
-                 .y_step = y_step,
-                 .active = unit.active,
-                 .rotation = plan.rotation.data(),
-                 .ahead = &ahead};
-  std::copy_n(kernel_rows(plan, packed).w, 3, task.w);
-  if (plan.takes_pairs()) task.pair_w = packed + plan.unit_weights();
-  rotate_3x3(task);
+namespace {
+
+// body(u, units) for runs of units that take the same loop: all that are as full, then a last one.
+template <class Body>
+void for_equal_units(const CorrelationPlan& plan, const Body& body) {
+  const int64_t units = static_cast<int64_t>(plan.units.size());
+  const int64_t whole = plan.units.back().active == plan.units[0].active ? units : units - 1;
+  body(int64_t{0}, whole);
+  if (whole < units) body(whole, int64_t{1});
 }
 
-void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
-                            const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers,
-                            Prefetch& ahead) {
-  const int64_t dy_row = plan.out_columns * dy_step;
-  sums += static_cast<int64_t>(u) * plan.unit_weights();
-  if (plan.way == Way::kExpand || plan.way == Way::kWide) {
-    for (int64_t r = 0; r < count; ++r) ahead.share();
-    return expand_unit_gradient_rows(plan, u, out_row, count, rows, dy, dy_step, sums, pointers);
-  }
+}  // namespace
+
+void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
+                    const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
+                    const MaskedSums& mask) {
+  const int64_t y_row = plan.out_columns * y_step;
   if (!plan.takes_rows()) {
-    for (int64_t r = 0; r < count; ++r) {
-      ahead.share();
-      rotate_unit_gradient_row(plan, u, out_row + r, rows, dy + r * dy_row, dy_step, sums, pointers);
+    const auto row = plan.way == Way::kRotate ? rotate_unit_row : correlate_unit_row;
+    for (const Unit& unit : plan.units) {
+      for (int64_t r = 0; r < count; ++r) {
+        ahead.share();
+        const RowTap* taps = plan.taps_of(out_row + r);
+        const int64_t met = plan.taps_of(out_row + r + 1) - taps;
+        for (int64_t i = 0; i < met; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
+        row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers);
+      }
+      packed += plan.packed_unit();
     }
     return;
   }
-  const Unit& unit = plan.units[u];
-  RotateGradient3x3 task{.M = plan.inputs,
-                         .rows = count,
-                         .x = pointers.x,
-                         .offset = unit.slab * rows.slab_floats(),
-                         .count = plan.out_columns,
-                         .dy = dy + unit.channel,
-                         .dy_row = dy_row,
-                         .dy_step = dy_step,
-                         .rotation = plan.inverse_rotation.data(),
-                         .pairs = plan.takes_pairs(),
-                         .ahead = &ahead};
-  for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + r * 3 * plan.inputs * plan.lanes;
-  rotate_gradient_3x3(task);
+  for_equal_units(plan, [&](int64_t u, int64_t units) {
+    const Unit& first = plan.units[static_cast<size_t>(u)];
+    const float* w = packed + u * plan.packed_unit();
+    Rotate3x3 task{.M = plan.inputs,
+                   .rows = count,
+                   .units = units,
+                   .x_unit = rows.slab_floats(),
+                   .w_unit = plan.packed_unit(),
+                   .y_unit = first.active,
+                   .x = pointers.x,
+                   .offset = first.slab * rows.slab_floats(),
+                   .count = plan.out_columns,
+                   .y = y + first.channel,
+                   .y_row = y_row,
+                   .y_step = y_step,
+                   .active = first.active,
+                   .rotation = plan.rotation.data(),
+                   .ahead = &ahead,
+                   .mask = mask};
+    std::copy_n(kernel_rows(plan, w).w, 3, task.w);
+    if (plan.takes_pairs()) task.pair_w = w + plan.unit_weights();
+    rotate_3x3(task);
+  });
+}
+
+bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm, int64_t count) {
+  return norm.relu && plan.takes_pairs() && count % 2 == 0 && plan.units.back().active == plan.lanes;
+}
+
+void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,
+                       int64_t dy_step, float* sums, const TapPointers& pointers, Prefetch& ahead) {
+  if (plan.takes_rows()) {
+    return for_equal_units(plan, [&](int64_t u, int64_t units) {
+      const Unit& first = plan.units[static_cast<size_t>(u)];
+      RotateGradient3x3 task{.M = plan.inputs,
+                             .rows = count,
+                             .units = units,
+                             .x_unit = rows.slab_floats(),
+                             .w_unit = plan.unit_weights(),
+                             .y_unit = first.active,
+                             .x = pointers.x,
+                             .offset = first.slab * rows.slab_floats(),
+                             .count = plan.out_columns,
+                             .dy = dy + first.channel,
+                             .dy_row = plan.out_columns * dy_step,
+                             .dy_step = dy_step,
+                             .rotation = plan.inverse_rotation.data(),
+                             .pairs = plan.takes_pairs(),
+                             .ahead = &ahead};
+      for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + u * plan.unit_weights() + r * 3 * plan.inputs * plan.lanes;
+      rotate_gradient_3x3(task);
+    });
+  }
+  for (size_t u = 0; u < plan.units.size(); ++u, sums += plan.unit_weights()) {
+    if (plan.way == Way::kExpand || plan.way == Way::kWide) {
+      for (int64_t r = 0; r < count; ++r) ahead.share();
+      expand_unit_gradient_rows(plan, u, out_row, count, rows, dy, dy_step, sums, pointers);
+      continue;
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      ahead.share();
+      rotate_unit_gradient_row(plan, u, out_row + r, rows, dy + r * plan.out_columns * dy_step, dy_step, sums,
+                               pointers);
+    }
+  }
 }
 
 }  // namespace igcnet

@@ -40,14 +40,15 @@ int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows);
 void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                const TapPointers& pointers);
 
-// Output rows [out_row, out_row + count) of unit u. y is the first pixel of the first row, with y_step floats from
-// pixel to pixel and rows one behind the other.
-void correlate_unit_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
-                         const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead);
+// Output rows [out_row, out_row + count) of all units. y is the first pixel of the first row, with y_step floats from
+// pixel to pixel and rows one behind the other. The mask is one for all channels, for rows that masks_rows().
+void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
+                    const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
+                    const MaskedSums& mask = {});
+bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm, int64_t count);
 
 // Adds the weight gradients of these rows to `sums`, which are in the order of the packed weights. dy likewise.
-void add_unit_gradient_rows(const CorrelationPlan& plan, size_t u, int64_t out_row, int64_t count, ExpandedRows& rows,
-                            const float* dy, int64_t dy_step, float* sums, const TapPointers& pointers,
-                            Prefetch& ahead);
+void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,
+                       int64_t dy_step, float* sums, const TapPointers& pointers, Prefetch& ahead);
 
 }  // namespace igcnet

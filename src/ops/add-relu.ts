@@ -5,6 +5,9 @@ import { expectTensor, type FloatDType, type Shape, type Tensor } from '../tenso
 import type { FitsTensor, FloatTensor } from './fits.ts'
 import { at, record, type SavedTensors } from './record.ts'
 
+/** The tape frees the gradient behind the rule. */
+const OVER_DY = { overwriteDy: true }
+
 /**
  * relu(add(a, b)) in one pass: the end of a residual unit. Same shape, dtype and device.
  * @throws ShapeError, DTypeError, DeviceError
@@ -29,7 +32,7 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
   const shared = normed === undefined ? [y] : [y, normed.source, normed.norm.rows]
   const rule = (dy: NativeTensor | GradientSum, saved: SavedTensors, needs: readonly boolean[]) => {
     const [first, more] = dy instanceof GradientSum ? [dy.a, dy.b] : [dy, undefined]
-    const { dv, gamma, beta } = native.addReluBackward(first, at(saved, 0), more, saved[1], saved[2])
+    const { dv, gamma, beta } = native.addReluBackward(first, at(saved, 0), OVER_DY, more, saved[1], saved[2])
     const gradients = needs.map((needed, i) => {
       if (!needed) return undefined
       const gradient = native.tensorRetain(dv)

@@ -88,6 +88,7 @@ function convolveFused(x: Images, w: Images, { stride, padding, groups }: Conv2d
       yTraining: behind?.training ?? false,
       needsInput: needs[0] ?? false,
       needsWeight: needs[1] ?? false,
+      overwriteDy: true, // the tape frees it behind the rule
     }
     const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
     const { norm, x: y, dgamma, dbeta } = behind ?? {}

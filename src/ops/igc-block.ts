@@ -99,6 +99,7 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
       needsInput,
       needsPrimary,
       needsSecondary,
+      overwriteDy: true, // the tape frees it behind the rule
     }
     const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
     const [x, wp, ws] = [at(saved, 0), at(saved, 1), at(saved, 2)]

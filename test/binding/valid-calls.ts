@@ -161,7 +161,13 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       return [...twice(make, s), { aRelu: s.batch > 1, bRelu: s.width > 1 }, ...norms]
     },
   ],
-  addReluBackward: ['addRelu', (make, s) => [...twice(make, s), ...twice(make, s), make.tensor([4, s.channels])]],
+  addReluBackward: [
+    'addRelu',
+    (make, s) => {
+      const p = { overwriteDy: s.batch > 1 }
+      return [...twice(make, s), p, ...twice(make, s), make.tensor([4, s.channels])]
+    },
+  ],
   reluForward: ['relu', any],
   reluBackwardInput: ['relu', twice],
   relu6Forward: ['relu6', any],
@@ -218,7 +224,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       const { x, weight, convolved, c } = image(s)
       const k = convolved[3] as number
       const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
-      const needs = { needsInput: s.batch > 1, needsWeight: s.kernel > 1 }
+      const needs = { needsInput: s.batch > 1, needsWeight: s.kernel > 1, overwriteDy: s.stride > 1 }
       const p = { ...conv(s), xShape: x, wShape: weight, ...relu, ...needs }
       const rest = [x, weight, [4, c], [4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
       return [make.tensor(convolved), p, ...rest]
@@ -240,9 +246,10 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       const k = convolved[3] as number
       const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
       const needs = { needsInput: s.batch > 1, needsPrimary: s.kernel > 1, needsSecondary: s.stride > 1 }
+      const overwriteDy = s.width > 1
       const tensors = [convolved, x, weight, secondary].map(shape => make.tensor(shape))
       const norms = [[4, c], [4, k], convolved, [k], [k], convolved].map(shape => make.tensor(shape))
-      return [...tensors, { ...igc(s), ...relu, ...needs }, ...norms]
+      return [...tensors, { ...igc(s), ...relu, ...needs, overwriteDy }, ...norms]
     },
   ],
 

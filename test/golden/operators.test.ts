@@ -32,7 +32,7 @@ const RUN: Record<string, Run> = {
     const forward = { ...p, xRelu: false, needsStatistics: false, needsZ: false }
     const { y } = native.igcBlockForward(x, primary, secondary, forward)
     const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
-    const backward = { ...p, ...needs, xRelu: false, yRelu: false, yTraining: false }
+    const backward = { ...p, ...needs, xRelu: false, yRelu: false, yTraining: false, overwriteDy: false }
     const d = native.igcBlockBackward(dy, x, primary, secondary, backward)
     return { y, dx: d.dx as Handle, dprimary: d.primary as Handle, dsecondary: d.secondary as Handle }
   },

@@ -57,16 +57,19 @@ export function normedConv2dKernel(shape: Conv2dShape, { xRelu, yRelu, yTraining
     const [xNorm, yNorm] = [put(normValues(C, 5, exact)), put(normValues(K, 6, exact))]
     const [dgamma, dbeta] = [put(values([K], 7)), put(values([K], 8))]
     const { y, statistics } = native.conv2dFusedForward(x, w, { ...params, needsStatistics: true }, xNorm)
-    const both = { ...params, needsInput: true, needsWeight: true }
+    const both = { ...params, needsInput: true, needsWeight: true, overwriteDy: false }
     const d = native.conv2dFusedBackward(dy, both, x, w, xNorm, yNorm, y, dgamma, dbeta)
     const plain = native.conv2dFusedBackward(dy, both, x, w, xNorm)
     const bare = native.conv2dFusedBackward(dy, both, x, w)
+    const [spare, over] = [put(values([N, ...outputSize(shape), K], 3)), { ...both, overwriteDy: true }]
+    const inPlace = native.conv2dFusedBackward(spare, over, x, w, xNorm, yNorm, y, dgamma, dbeta)
     const input = native.conv2dFusedBackward(dy, { ...both, needsWeight: false }, undefined, w)
     const weight = native.conv2dFusedBackward(dy, { ...both, needsInput: false }, x)
     const outputs = {
       y,
       bareY: native.conv2dFusedForward(x, w, { ...params, needsStatistics: false }).y,
       ...{ dx: d.dx, dw: d.dw, dgamma: d.gamma, dbeta: d.beta },
+      ...{ overDx: inPlace.dx, overDw: inPlace.dw, overDgamma: inPlace.gamma, overDbeta: inPlace.beta },
       ...{ plainDx: plain.dx, plainDw: plain.dw, plainDgamma: plain.gamma, plainDbeta: plain.beta },
       ...{ bareDx: bare.dx, bareDw: bare.dw, dxAlone: input.dx, dwAlone: weight.dw },
     } as Record<string, NativeTensor>
@@ -89,7 +92,7 @@ export function igcBlockKernel(shape: IgcBlockShape): Kernel {
     const forward = { ...params, xRelu: false, needsStatistics: false, needsZ: true }
     const { y, z } = native.igcBlockForward(x, primary, secondary, forward)
     const all = { needsInput: true, needsPrimary: true, needsSecondary: true }
-    const plain = { ...params, xRelu: false, yRelu: false, yTraining: false }
+    const plain = { ...params, xRelu: false, yRelu: false, yTraining: false, overwriteDy: false }
     const around = [undefined, undefined, undefined, undefined, undefined, z] as const
     const { dx, ...weights } = native.igcBlockBackward(dy, x, primary, secondary, { ...plain, ...all }, ...around)
     if (z !== undefined) native.tensorDispose(z)
@@ -137,12 +140,16 @@ export function normedIgcBlockKernel(shape: IgcBlockShape, { xRelu, yRelu, yTrai
     const forward = { ...params, xRelu, needsStatistics: true, needsZ: true }
     const { y, statistics, z } = native.igcBlockForward(x, primary, secondary, forward, xNorm)
     const needs = { needsInput: true, needsPrimary: true, needsSecondary: true }
-    const p = { ...params, ...needs, xRelu, yRelu, yTraining }
+    const p = { ...params, ...needs, xRelu, yRelu, yTraining, overwriteDy: false }
     const d = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm, yNorm, y, dgamma, dbeta, z)
     if (z !== undefined) native.tensorDispose(z)
     const plain = native.igcBlockBackward(dy, x, primary, secondary, p, xNorm)
+    const spare = put(values([N, ...outputSize(shape), K], 4))
+    const around = [xNorm, yNorm, y, dgamma, dbeta] as const
+    const over = native.igcBlockBackward(spare, x, primary, secondary, { ...p, overwriteDy: true }, ...around)
     const outputs = {
       y,
+      ...{ overDx: over.dx, overDPrimary: over.primary, overDSecondary: over.secondary, overDgamma: over.gamma },
       ...{ dx: d.dx, dPrimary: d.primary, dSecondary: d.secondary, dgamma: d.gamma, dbeta: d.beta },
       ...{ plainDx: plain.dx, plainDPrimary: plain.primary, plainDSecondary: plain.secondary },
       ...{ plainDgamma: plain.gamma, plainDbeta: plain.beta },

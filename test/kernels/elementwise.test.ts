@@ -4,6 +4,7 @@ import { type NativeTensor, native } from '../../src/native.ts'
 import { DEVICE, expectExact, integers, type Place, runKernel, type Values } from '../support/kernel-compare.ts'
 
 const SHAPES = [...Array.from({ length: 70 }, (_, i) => [i]), [], [3, 5, 7, 11], [2, 32, 32, 48], [100_003]]
+const KEEP = { overwriteDy: false }
 const SPECIAL: Values = {
   shape: [5],
   data: Float64Array.of(Number.NaN, Number.POSITIVE_INFINITY, -2, 3, Number.NEGATIVE_INFINITY),
@@ -58,13 +59,15 @@ it.each(MAPS.map(shape => [shape] as const))(
     return expectExact(put => {
       const [dy, more, y] = [put(integers(shape, 1)), put(integers(shape, 2)), put(integers(shape, 3))]
       const [x, xNorm] = [put(integers(shape, 4)), put(norm(C, 5))]
-      const [plain, both] = [native.addReluBackward(dy, y), native.addReluBackward(dy, y, more)]
-      const normed = native.addReluBackward(dy, y, undefined, x, xNorm)
-      const all = native.addReluBackward(dy, y, more, x, xNorm)
+      const [plain, both] = [native.addReluBackward(dy, y, KEEP), native.addReluBackward(dy, y, KEEP, more)]
+      const normed = native.addReluBackward(dy, y, KEEP, undefined, x, xNorm)
+      const all = native.addReluBackward(dy, y, KEEP, more, x, xNorm)
+      const over = native.addReluBackward(put(integers(shape, 1)), y, { overwriteDy: true }, more, x, xNorm)
       return {
         ...{ plain: plain.dv, both: both.dv },
         ...{ normed: normed.dv, normedGamma: normed.gamma, normedBeta: normed.beta },
         ...{ all: all.dv, allGamma: all.gamma, allBeta: all.beta },
+        ...{ over: over.dv, overGamma: over.gamma, overBeta: over.beta },
       } as Record<string, NativeTensor>
     })
   },
@@ -74,8 +77,8 @@ it('the gradient of addRelu takes a side and its norm together', () => {
   const make = (shape: number[], count: number) =>
     native.tensorCreate({ device: DEVICE, dtype: 'f32', shape }, new Float32Array(count))
   const [map, rows] = [make([2, 3, 4], 24), make([4, 4], 16)]
-  expect(() => native.addReluBackward(map, map, undefined, map)).toThrow(/addRelu: expected .*xNorm/)
-  expect(() => native.addReluBackward(map, map, undefined, undefined, rows)).toThrow(/addRelu: expected .*x /)
+  expect(() => native.addReluBackward(map, map, KEEP, undefined, map)).toThrow(/addRelu: expected .*xNorm/)
+  expect(() => native.addReluBackward(map, map, KEEP, undefined, undefined, rows)).toThrow(/addRelu: expected .*x /)
   for (const handle of [map, rows]) native.tensorDispose(handle)
 })
 

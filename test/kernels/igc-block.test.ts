@@ -28,8 +28,10 @@ for (const why of new Set(igcBlockShapes.map(shape => shape.why))) {
 /** Sums of n random numbers of size 1 pass through values of about sqrt(n), and those with x - mean, up to 4, are larger. */
 function magnitudes({ N, H, W }: IgcBlockShape): Record<string, number> {
   const pixels = Math.sqrt(N * H * W)
-  const sums = { dgamma: 4 * pixels, dbeta: 4 * pixels, plainDgamma: 4 * pixels, plainDbeta: 4 * pixels }
-  return { ...sums, dPrimary: pixels, dSecondary: pixels, plainDPrimary: pixels, plainDSecondary: pixels }
+  const sum = 4 * pixels
+  const sums = { dgamma: sum, dbeta: sum, overDgamma: sum, plainDgamma: sum, plainDbeta: sum }
+  const over = { overDPrimary: pixels, overDSecondary: pixels }
+  return { ...sums, ...over, dPrimary: pixels, dSecondary: pixels, plainDPrimary: pixels, plainDSecondary: pixels }
 }
 
 // Every norm that is possible before and behind the block; sums that round come from other numbers than the exact ones.

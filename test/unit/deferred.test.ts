@@ -110,13 +110,38 @@ describe('a step of training', () => {
     for (const block of blocks) block.dispose()
   })
 
+  it('puts the gradient of its input where that of its output was, unless somebody shares it', () => {
+    using _ = scope()
+    const shape = [16, 8, 8, 8] as const
+    const [x, primary, secondary] = [ones(shape).handle, ones([8, 3, 3, 4]).handle, ones([8, 1, 1, 2]).handle]
+    const p = { primaryPartitions: 2, secondaryPartitions: 4, stride: 1, padding: 1, xRelu: false }
+    const needs = { yRelu: false, yTraining: false, needsInput: true, needsPrimary: false, needsSecondary: false }
+    const backward = (dy: NativeTensor) => {
+      const before = device.memory().bytesInUse
+      const { dx } = native.igcBlockBackward(dy, x, primary, secondary, { ...p, ...needs, overwriteDy: true })
+      return { dx: dx as NativeTensor, more: device.memory().bytesInUse - before }
+    }
+    const map = 4 * 16 * 8 * 8 * 8
+    const gradient = new Generator(5).normal(shape)
+    const shared = backward(gradient.handle)
+    const values = gradient.dataSync()
+    const kept = native.tensorRetain(gradient.handle)
+    const again = backward(kept)
+    expect([shared.more, again.more]).toEqual([0, map]) // the second one shares `kept` with the tensor
+    expect(values).toEqual(new Tensor(shared.dx).dataSync())
+    expect(gradient.dataSync()).toEqual(values)
+    native.tensorDispose(kept)
+    native.tensorDispose(again.dx)
+  })
+
   it('takes the kept map, and makes it again where it is not given', () => {
     using _ = scope()
     const [x, dy] = [ones([1, 4, 4, 8]).handle, ones([1, 4, 4, 8]).handle]
     const [primary, secondary] = [ones([8, 3, 3, 4]).handle, ones([8, 1, 1, 2]).handle]
     const p = { primaryPartitions: 2, secondaryPartitions: 4, stride: 1, padding: 1, xRelu: false }
     const { y, z } = native.igcBlockForward(x, primary, secondary, { ...p, needsStatistics: false, needsZ: true })
-    const needs = { yRelu: false, yTraining: false, needsInput: false, needsPrimary: false, needsSecondary: true }
+    const behind = { yRelu: false, yTraining: false, overwriteDy: false }
+    const needs = { ...behind, needsInput: false, needsPrimary: false, needsSecondary: true }
     const gradient = (z?: NativeTensor) => {
       const around = [undefined, undefined, undefined, undefined, undefined, z] as const
       const { secondary: dw } = native.igcBlockBackward(dy, x, primary, secondary, { ...p, ...needs }, ...around)
