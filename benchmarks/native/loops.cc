@@ -88,7 +88,7 @@ void secondary(benchmark::State& state, const Stage& stage, bool gradient) {
   HostTensor tuples({convolution.buffer_floats(pixels) + 1});
   for (auto _ : state) {
     if (gradient) {
-      convolution.add_gradient(floats(y), floats(z), pixels, floats(weights), floats(tuples));
+      convolution.add_gradient(floats(y), floats(z), pixels, floats(weights), floats(tuples), nullptr);
     } else {
       convolution.run(floats(z), pixels, floats(weights), floats(y), floats(tuples), nullptr);
     }

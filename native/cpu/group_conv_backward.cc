@@ -169,7 +169,8 @@ class BackwardBands {
     const CorrelationPlan& plan = conv_.forward_;
     Prefetch ahead((conv_.secondary_ ? conv_.secondary_->shares(pixels) : 0) +
                    (own && makes_z() ? correlate_shares(plan, rows) : 0) +
-                   (own && task_.primary_dw != nullptr ? gradient_shares(plan, rows) : 0));
+                   (own && task_.primary_dw != nullptr ? gradient_shares(plan, rows) : 0) +
+                   (own && task_.secondary_dw != nullptr ? conv_.secondary_->gradient_shares(pixels) : 0));
     ahead.add(task_.dy, conv_.outputs_of(after));
     ahead.add(task_.dy_norm.x, conv_.outputs_of(after));
     if (task_.secondary_dw != nullptr) ahead.add(task_.z, conv_.outputs_of(after));
@@ -185,7 +186,7 @@ class BackwardBands {
     }
     if (task_.secondary_dw != nullptr) {
       conv_.secondary_->add_gradient(dy, makes_z() ? buffers.z : task_.z + first, pixels, sums + primary_floats_,
-                                     buffers.tuples);
+                                     buffers.tuples, &ahead);
     }
   }
 

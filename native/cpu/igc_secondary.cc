@@ -147,7 +147,14 @@ void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, floa
   }
 }
 
-void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const {
+int64_t IgcSecondary::gradient_shares(int64_t pixels) const {
+  int64_t all = 0;
+  for (const Group& group : groups_) all += igcnet::gradient_shares(group.vectors, L_, pixels);
+  return all;
+}
+
+void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer,
+                                Prefetch* ahead) const {
   constexpr int64_t kPixels = 64;  // of which the L1 cache holds the vectors of dy that a group reads
   const Tuples in = tuples(z, pixels, buffer);
   for (int64_t p = 0; p < pixels; p += kPixels) {
@@ -164,7 +171,8 @@ void IgcSecondary::add_gradient(const float* dy, const float* z, int64_t pixels,
                             .count = std::min(kPixels, pixels - p),
                             .dy = &outputs,
                             .dy_step = L_ * M_,
-                            .dy_vector = vector_step_});
+                            .dy_vector = vector_step_,
+                            .ahead = ahead});
     }
   }
 }

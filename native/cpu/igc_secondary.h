@@ -35,7 +35,8 @@ class IgcSecondary {
   }
   int64_t shares(int64_t pixels) const;
   // sums [packed_floats()], in the order of the packed weights.
-  void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer) const;
+  void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer, Prefetch* ahead) const;
+  int64_t gradient_shares(int64_t pixels) const;
   void unpack(const float* sums, float* dw) const;
 
  private:

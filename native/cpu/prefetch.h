@@ -24,7 +24,7 @@ class Prefetch {
     if (tensor == nullptr || lines == 0) return;
     parts_[count_++] = {tensor + floats.first, lines};
     all_ += lines;
-    share_ = ((all_ + shares_ - 1) / shares_ + 1) / 2 * 2;
+    share_ = (all_ + shares_ - 1) / shares_;
   }
 
   // A few lines; it may ask for some behind a part, too, which harms nobody.
@@ -32,10 +32,7 @@ class Prefetch {
     if (part_ == count_) return;
     Part& part = parts_[part_];
     const float* next = part.next;
-    for (int64_t i = share_; i > 0; i -= 2, next += 2 * kLine) {
-      __builtin_prefetch(next);
-      __builtin_prefetch(next + kLine);
-    }
+    for (int64_t i = share_; i > 0; --i, next += kLine) __builtin_prefetch(next);
     part.next = next;
     part.lines -= share_;
     if (part.lines <= 0) ++part_;

@@ -58,6 +58,8 @@ struct PairSums {
   }
 };
 
+constexpr int64_t kShareColumns = 12;  // between two shares
+
 // The sums of turns [kFirst, kFirst + kTurns) stay in registers over all pairs of rows.
 template <int kM, int kFirst, int kTurns, bool kOuter>
 HWY_NOINLINE void gradient_of_pairs(const RotateGradient3x3& task) {
@@ -67,7 +69,6 @@ HWY_NOINLINE void gradient_of_pairs(const RotateGradient3x3& task) {
   const int64_t dy_step = task.dy_step;
   const int32_t* rotation = task.rotation;
   for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
-    if (task.ahead != nullptr) task.ahead->share();
     PairRows rows;
     for (int i = 0; i < 4; ++i) rows.x[i] = task.x[row + i] + task.offset;
     for (int i = 0; i < 2; ++i) rows.dy[i] = task.dy + (row + i) * task.dy_row;
@@ -75,6 +76,7 @@ HWY_NOINLINE void gradient_of_pairs(const RotateGradient3x3& task) {
     sums.template load<1>(rows, kLanes);
     int64_t t = task.count;
     for (; t >= 3; t -= 3) {
+      if (task.ahead != nullptr && t % kShareColumns < 3) task.ahead->share();
       sums.template add<0>(rows, dy_step, rotation);
       sums.template add<1>(rows, dy_step, rotation);
       sums.template add<2>(rows, dy_step, rotation);

@@ -58,7 +58,8 @@ template <int kM, int kOutputs, bool kOuter, int... kJ>
 HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
                               Prefetch* ahead, V* p, V* q, std::integer_sequence<int, kJ...>) {
   (add_turn<kM, kOutputs, kOuter>(
-       x, wp + kJ * kLanes, wq + kJ * kLanes, [=](V v) HWY_ATTR { return turned<kM>(v, kJ, rotation); }, ahead, p, q),
+       x, wp + kJ * kLanes, wq + kJ * kLanes, [=](V v) HWY_ATTR { return turned<kM>(v, kJ, rotation); },
+       kJ % 2 == 0 ? ahead : nullptr, p, q),
    ...);
 }
 
@@ -75,7 +76,7 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
     const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
     add_turn<kM, kOutputs, kOuter>(
         x, anew(wp) + j * kLanes, anew(wq) + j * kLanes, [&](V v) HWY_ATTR { return hn::TableLookupLanes(v, indices); },
-        ahead, p, q);
+        j % 2 == 0 ? ahead : nullptr, p, q);
   }
 }
 

@@ -100,7 +100,7 @@ HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_
   }
 }
 
-constexpr int64_t kShareDepth = 8;  // of the sums, between two shares
+constexpr int64_t kShareDepth = 4, kSharePixels = 4;  // of the sums, between two shares
 
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
 // kWhole: all lanes are stored.
@@ -200,6 +200,7 @@ HWY_NOINLINE void gradient_block(const WeightGradientRows& row, int64_t a) {
     const float* HWY_RESTRICT x = row.x[r] + a * element;
     const float* HWY_RESTRICT dy = row.dy[r];
     for (int64_t t = row.count; t > 0; --t, x += row.step, dy += row.dy_step) {
+      if (row.ahead != nullptr && t % kSharePixels == 0) row.ahead->share();
       V gradient[kVectors];
       for (int v = 0; v < kVectors; ++v) gradient[v] = hn::LoadU(D(), dy + v * row.dy_vector);
       const float* HWY_RESTRICT input = x;
@@ -226,8 +227,15 @@ HWY_INLINE void gradient_blocks(const WeightGradientRows& row, std::integer_sequ
   for_equal_blocks<sizeof...(kSums)>(row.depth, [&](int64_t a, int64_t sums) { kBlocks[sums - 1](row, a); });
 }
 
+// Gradients that have their sums in registers at a time.
+constexpr int kMost1 = 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
+
+int64_t GradientSharesKernel(int64_t vectors, int64_t depth, int64_t count) {
+  const int64_t most = vectors == 1 ? kMost1 : vectors == 2 ? kMost2 : kMost3;
+  return EqualBlocks(depth, most).blocks * (count / kSharePixels);
+}
+
 void WeightGradientRowsKernel(const WeightGradientRows& row) {
-  constexpr int kMost1 = 12, kMost2 = kManyRegisters ? 12 : 6, kMost3 = kManyRegisters ? 8 : 4;
   with_loader(row.loader, [&](const auto& load) HWY_ATTR {
     using Load = std::decay_t<decltype(load)>;
     if (row.vectors == 1) {
@@ -327,6 +335,7 @@ namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
 HWY_EXPORT(CorrelateSharesKernel);
+HWY_EXPORT(GradientSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
 HWY_EXPORT(JoinRowKernel);
@@ -349,6 +358,9 @@ Loader tuple_loader(int64_t M) {
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(CorrelateSharesKernel)(vectors, depth, count);
+}
+int64_t gradient_shares(int64_t vectors, int64_t depth, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(GradientSharesKernel)(vectors, depth, count);
 }
 void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }

@@ -70,8 +70,11 @@ struct WeightGradientRows {
   int64_t count = 0;
   const float* const* dy = nullptr;
   int64_t dy_step = 0, dy_vector = 0;
+  Prefetch* ahead = nullptr;
 };
 void weight_gradient_rows(const WeightGradientRows& row);
+// How many shares it asks for with one row.
+int64_t gradient_shares(int64_t vectors, int64_t depth, int64_t count);
 
 // A grouped convolution with as many inputs as outputs in a group (M), both in the same lanes: lane k of x belongs to
 // the tuple of M lanes that lane k of y belongs to. Nothing is permuted before the sums are complete:
@@ -134,7 +137,7 @@ struct Rotate3x3 {
   float* y = nullptr;
   int64_t y_row = 0, y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
-  Prefetch* ahead = nullptr;  // a share for each block of columns; 2 * M for those of a pair of rows
+  Prefetch* ahead = nullptr;  // a share for each block of columns; M or M + 1, even, for those of a pair of rows
   MaskedSums mask;            // for pairs of rows whose lanes are all active
 };
 void rotate_3x3(const Rotate3x3& task);
