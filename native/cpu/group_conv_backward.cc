@@ -212,8 +212,10 @@ class BackwardBands {
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
       const int64_t coming = std::min(conv_.dx_chunk_rows_, rows.dx_end - h - count);
+      const Floats after{first + count * row_floats, coming * row_floats};
       // Where dx lies in the memory of dy, it is in the cache.
-      if (task_.dx != task_.dy) ahead.add(task_.dx, {first + count * row_floats, coming * row_floats});
+      if (task_.dx != task_.dy) ahead.add(task_.dx, after);
+      if (sums_ != nullptr) ahead.add(task_.x, after);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
       const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm, count);
