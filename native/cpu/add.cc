@@ -75,7 +75,7 @@ AddOperand operand(const Input& x, const Norm* norm, float* scale) {
 }  // namespace
 
 void CpuBackend::add_forward(const Input& a, const Input& b, const Output& y) {
-  parallel_ranges(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+  parallel_map(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(AddKernel)(a.as<float>(), b.as<float>(), y.as<float>(), begin, end);
   });
 }
@@ -86,7 +86,7 @@ void CpuBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Inpu
   // Without a norm rows have no meaning: the tensor is one row of all elements, cut below.
   const Norm* norm = a_norm != nullptr ? a_norm : b_norm;
   if (norm == nullptr) {
-    parallel_ranges(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+    parallel_map(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
       const AddOperand left = operand({a.as<float>() + begin, a.dtype, {}}, nullptr, nullptr);
       const AddOperand right = operand({b.as<float>() + begin, b.dtype, {}}, nullptr, nullptr);
       HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, end - begin, y.as<float>() + begin, 0, 1);
@@ -96,7 +96,7 @@ void CpuBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Inpu
   const int64_t C = norm->mean.elements();
   float* scales = coefficients_.take<float>(static_cast<size_t>(2 * C));
   const AddOperand left = operand(a, a_norm, scales), right = operand(b, b_norm, scales + C);
-  parallel_ranges(y.elements() / C, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
+  parallel_map(y.elements() / C, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, C, y.as<float>(), begin, end);
   });
 }

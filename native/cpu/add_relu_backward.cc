@@ -17,7 +17,7 @@ void CpuBackend::add_relu_backward(const Input& dy, const Input& more, const Inp
                            .dv = dv.as<float>() + first};
   };
   if (sums == nullptr) {
-    parallel_ranges(dv.elements(), kElementGrain,
+    parallel_map(dv.elements(), kElementGrain,
                     [&](int64_t begin, int64_t end) { relu_sum_gradient_rows(from(begin), 1, end - begin, nullptr); });
     return;
   }

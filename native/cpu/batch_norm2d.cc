@@ -21,7 +21,7 @@ int64_t rows_of(const Input& x, int64_t C) { return C == 0 ? 0 : x.elements() / 
 // body(begin, end) over rows of C channels, shared out to the threads.
 template <class Body>
 void for_rows(int64_t rows, int64_t C, const Body& body) {
-  parallel_ranges(rows, kElementGrain / std::max<int64_t>(C, 1) + 1, body);
+  parallel_map(rows, kElementGrain / std::max<int64_t>(C, 1) + 1, body);
 }
 
 }  // namespace

@@ -106,6 +106,20 @@ void parallel_tasks(int64_t tasks, const Body& body) {
   parallel_tasks(tasks, tasks, 1, [&](int64_t task, int, int64_t) { body(task); });
 }
 
+// body(begin, end) over [0, n), the pixels or elements of a map: the threads go through it as through the images of
+// parallel_tasks().
+template <class Body>
+void parallel_map(int64_t n, int64_t grain, const Body& body) {
+  constexpr int64_t kPieces = 64;
+  const int64_t pieces = std::min(kPieces, n / std::max<int64_t>(grain, 1));
+  if (pieces <= 1) {
+    if (n > 0) body(int64_t{0}, n);
+    return;
+  }
+  parallel_tasks(pieces, [&](int64_t i) { body(n / pieces * i + n % pieces * i / pieces,
+                                               n / pieces * (i + 1) + n % pieces * (i + 1) / pieces); });
+}
+
 inline int parallel_threads() { return omp_get_max_threads(); }
 
 }  // namespace igcnet

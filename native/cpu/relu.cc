@@ -38,13 +38,13 @@ HWY_EXPORT(ReluKernel);
 HWY_EXPORT(ReluBackwardKernel);
 
 void CpuBackend::relu_forward(const Input& x, const Output& y) {
-  parallel_ranges(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+  parallel_map(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(ReluKernel)(x.as<float>(), y.as<float>(), begin, end);
   });
 }
 
 void CpuBackend::relu_backward_input(const Input& dy, const Input& y, const Output& dx) {
-  parallel_ranges(dx.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+  parallel_map(dx.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(ReluBackwardKernel)(dy.as<float>(), y.as<float>(), dx.as<float>(), begin, end);
   });
 }

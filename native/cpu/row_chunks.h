@@ -23,7 +23,7 @@ struct RowChunks {
   // body(chunk, its first element)
   template <class Body>
   void for_each(const Body& body) const {
-    parallel_ranges(count, 2, [&](int64_t begin, int64_t end) {
+    parallel_map(count, 2, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) body(chunk, chunk * chunk_rows * C);
     });
   }
