@@ -4,7 +4,7 @@
  * Checked by test/gradcheck (every op, finite differences) and test/unit/autograd*.test.ts.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { GradientForm, GradientSum } from './deferred.ts'
+import { GradientForm, GradientSum, type ReluSum, SidesGradient } from './deferred.ts'
 import { ChangedError, DisposedError, InternalError } from './errors.ts'
 import { type NativeTensor, native } from './native.ts'
 
@@ -23,12 +23,14 @@ export type SavedTensors = readonly (NativeTensor | undefined)[]
 /**
  * Gradients of the inputs, in order, from that of the output; `undefined` for an input whose `needs` is false.
  * The rule owns neither `dy` nor `saved`; everything that it returns is handed over. F: the form of `dy` that it takes
- * besides a handle.
+ * besides a handle. `sum`: the first input is the result of addRelu, and nobody else's gradient of it is to come; the rule
+ * may return a SidesGradient for it.
  */
 export type BackwardRule<F extends GradientForm = never> = (
   dy: NativeTensor | F,
   saved: SavedTensors,
   needs: readonly boolean[],
+  sum?: ReluSum,
 ) => readonly (Gradient | undefined)[]
 
 /** The class of a form of gradients. */
@@ -47,6 +49,8 @@ export class Node {
   readonly #updates: readonly (number | undefined)[]
   readonly #rule: BackwardRule<GradientForm>
   readonly #form: FormClass<GradientForm> | undefined
+  /** Whether this is addRelu, which saved its result and then, where there is one, a side and its norm. */
+  readonly isSum: boolean
   #users = 0
 
   /** @param form the form of gradients that the rule takes besides handles */
@@ -56,8 +60,10 @@ export class Node {
     saved: SavedTensors,
     rule: BackwardRule,
     form?: FormClass<GradientForm>,
+    isSum = false,
   ) {
     this.op = op
+    this.isSum = isSum
     this.inputs = inputs
     this.#saved = saved
     this.#updates = saved.map(handle => handle && native.tensorUpdates(handle))
@@ -91,9 +97,15 @@ export class Node {
     return this.taken(new GradientSum(carriedOut(a), carriedOut(b)))
   }
 
-  run(dy: Gradient): readonly (Gradient | undefined)[] {
+  /** The sum that this node's result is, beside the gradient of the result so far. */
+  sum(more: NativeTensor): ReluSum {
+    const [, side, sideNorm] = this.savedTensors()
+    return { more, side, sideNorm }
+  }
+
+  run(dy: Gradient, sum?: ReluSum): readonly (Gradient | undefined)[] {
     const needs = this.inputs.map(input => input !== undefined)
-    const gradients = this.#rule(dy, this.savedTensors(), needs)
+    const gradients = this.#rule(dy, this.savedTensors(), needs, sum)
     if (gradients.length !== this.inputs.length || gradients.some((g, i) => (g !== undefined) !== needs[i])) {
       throw new InternalError(
         `${this.op}: expected gradients for inputs ${needs} but received ${gradients.map(g => g !== undefined)}`,
@@ -164,21 +176,34 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
     return
   }
   const pending = new Map<Node, Gradient>([[root, seed]])
+  const users = new Map<Node, number>() // whose gradient is to come
   let nodes: readonly Node[] = []
   try {
     nodes = tape(root)
+    for (const { inputs } of nodes) {
+      for (const input of inputs) if (input instanceof Node) users.set(input, (users.get(input) ?? 0) + 1)
+    }
     for (const node of nodes) {
       const dy = pending.get(node)
       if (dy === undefined) throw new InternalError(`backward: no gradient reached ${node.op}`)
-      const gradients = node.run(dy)
+      const [first] = node.inputs
+      const more = first instanceof Node && first.isSum && users.get(first) === 1 ? pending.get(first) : undefined
+      const offersSum = first instanceof Node && more !== undefined && !(more instanceof GradientForm)
+      const gradients = node.run(dy, offersSum ? first.sum(more) : undefined)
       pending.delete(node)
       free(dy)
       for (const [i, input] of node.inputs.entries()) {
         const gradient = gradients[i]
         if (input === undefined || gradient === undefined) continue
         if (input instanceof Node) {
+          users.set(input, (users.get(input) ?? 0) - 1)
           const sum = pending.get(input)
-          pending.set(input, sum === undefined ? input.taken(gradient) : input.summed(sum, gradient))
+          if (gradient instanceof SidesGradient) {
+            pending.set(input, gradient)
+            if (sum !== undefined) free(sum) // it is in there
+          } else {
+            pending.set(input, sum === undefined ? input.taken(gradient) : input.summed(sum, gradient))
+          }
         } else {
           input.accumulate(carriedOut(gradient))
         }

@@ -3,6 +3,7 @@
  * its input, and the gradient of its input, likewise. Handles of native memory; what makes one of these hands shares of
  * its handles over. Checked in test/unit/deferred.test.ts and test/gradcheck/deferred.test.ts.
  */
+import { InternalError } from './errors.ts'
 import { type NativeTensor, native } from './native.ts'
 
 /** A batch norm, and a ReLU behind it: [4, C] (mean, invStd, gamma, beta), see native/core/batch_norm2d.h. */
@@ -102,6 +103,38 @@ export class GradientSum extends GradientForm {
   }
 }
 
+/** The sum under a ReLU whose result an op used last: it may bring the gradient of the sum's sides. See `Node.sum`. */
+export interface ReluSum {
+  /** The gradient of the result from everybody else. */
+  more: NativeTensor
+  /** A side that has a norm without a ReLU, and that norm. */
+  side?: NativeTensor | undefined
+  sideNorm?: NativeTensor | undefined
+}
+
+/** The gradient of both sides of such a sum, complete, with the sums of the norm of its side. For the rule of addRelu. */
+export class SidesGradient extends GradientForm {
+  readonly dv: NativeTensor
+  readonly dgamma: NativeTensor | undefined
+  readonly dbeta: NativeTensor | undefined
+
+  /** Takes all handles over. */
+  constructor(dv: NativeTensor, dgamma?: NativeTensor, dbeta?: NativeTensor) {
+    super()
+    this.dv = dv
+    this.dgamma = dgamma
+    this.dbeta = dbeta
+  }
+
+  carryOut(): NativeTensor {
+    throw new InternalError('backward: the gradient of the sides of a sum reached another op than addRelu')
+  }
+
+  dispose(): void {
+    for (const handle of [this.dv, this.dgamma, this.dbeta]) if (handle) native.tensorDispose(handle)
+  }
+}
+
 /**
  * The gradient of the result of a batch norm, with the norm's own sums dgamma and dbeta: from the only op that used the
  * result. Without the sums it is still a gradient. Where the norm's ReLU is 0 it is 0 already.
@@ -128,4 +161,15 @@ export class SummedGradient extends GradientForm {
   dispose(): void {
     native.tensorDispose(this.carryOut())
   }
+}
+
+/** What a rule gives for its first input: with the sums of that one's norm, or through the sum that it is. */
+export function inputGradient(
+  dx: NativeTensor,
+  gamma: NativeTensor | undefined,
+  beta: NativeTensor | undefined,
+  sum: ReluSum | undefined,
+): NativeTensor | SidesGradient | SummedGradient {
+  if (sum !== undefined) return new SidesGradient(dx, gamma, beta)
+  return gamma && beta ? new SummedGradient(dx, gamma, beta) : dx
 }

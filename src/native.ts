@@ -189,6 +189,9 @@ export interface Native {
     y?: Handle,
     dgamma?: Handle,
     dbeta?: Handle,
+    more?: Handle,
+    side?: Handle,
+    sideNorm?: Handle,
   ): { dx?: Handle; dw?: Handle; gamma?: Handle; beta?: Handle }
 
   igcBlockForward(
@@ -210,6 +213,9 @@ export interface Native {
     dgamma?: Handle,
     dbeta?: Handle,
     z?: Handle,
+    more?: Handle,
+    side?: Handle,
+    sideNorm?: Handle,
   ): { dx?: Handle; primary?: Handle; secondary?: Handle; gamma?: Handle; beta?: Handle }
 
   batchNorm2dStatistics(x: Handle): Handle

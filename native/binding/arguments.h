@@ -52,6 +52,10 @@ class Arguments {
   // The gradient of a batch norm of y that was not carried out, dy [N, P, Q, K] being that behind it: from `index` on
   // its norm, y, dgamma and dbeta; a norm of null or undefined: none. Throws ShapeError and what maps() does.
   std::optional<NormGradient> optional_norm_gradient(size_t index, const Tensor& dy, bool relu, bool training) const;
+  // The sum under the ReLU that x came out of: from `index` on the rest of the gradient of x, and a side of the sum
+  // with its norm [4, C], which has no ReLU (both or none); none without the first. The norm is put in `side_norm`.
+  std::optional<ReluSum> optional_relu_sum(size_t index, Named x, std::optional<Norm>& side_norm) const;
+  [[noreturn]] void refuse_relu_sum() const;  // beside a norm of x, or without dx
   Params params(size_t index) const;
   std::string text(size_t index, const char* name) const;
 

@@ -108,8 +108,8 @@ Napi::Value conv2d_fused_forward(const Napi::CallbackInfo& info) {
 
 // conv2dFusedBackward(dy,
 //   { stride, padding, groups, xShape, wShape, xRelu, yRelu, yTraining, needsInput, needsWeight, overwriteDy },
-//   x?, w?, xNorm?, yNorm?, y?, dgamma?, dbeta?) -> { dx?, dw?, gamma?, beta? }
-// x is there for dw and for xNorm, w for dx; the norms and overwriteDy as of igcBlockBackward.
+//   x?, w?, xNorm?, yNorm?, y?, dgamma?, dbeta?, more?, side?, sideNorm?) -> { dx?, dw?, gamma?, beta? }
+// x is there for dw, for xNorm and for more, w for dx; the norms, overwriteDy and more as of igcBlockBackward.
 Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "conv2d");
   const Params params = args.params(1);
@@ -123,13 +123,17 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x_shape, w_shape);
   args.shaped({"dy", &dy}, conv2d_output(sizes));
   const bool has_norm = args.optional_tensor(4, "xNorm").has_value();
+  const bool has_sum = args.optional_tensor(9, "more").has_value();
+  if (has_sum && (has_norm || !needs_input)) args.refuse_relu_sum();
   Input x{nullptr, dy.dtype, x_shape}, w{nullptr, parameter_dtype(dy.dtype), w_shape};
-  std::optional<Norm> x_norm;
-  if (needs_weight || has_norm) {
+  std::optional<Norm> x_norm, side_norm;
+  std::optional<ReluSum> sum;
+  if (needs_weight || has_norm || has_sum) {
     const Tensor given = args.tensor(2, "x");
     args.maps({{"dy", &dy}, {"x", &given}});
     args.shaped({"x", &given}, x_shape);
     x_norm = args.optional_norm(4, "xNorm", {"x", &given}, x_relu);
+    sum = args.optional_relu_sum(9, {"x", &given}, side_norm);
     x = given.input();
   }
   if (needs_input) {
@@ -153,13 +157,18 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Output dx =
       needs_input ? put("dx", Arguments::beside_or_over(dy, over, x_shape)) : Output{nullptr, dy.dtype, x_shape};
   const Output dw = parameter(needs_weight, "dw", w_shape);
-  const bool needs_sums = needs_input && has_norm;
+  const bool needs_sums = needs_input && (has_norm || side_norm.has_value());
   const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};
   if (!needs_input && !needs_weight) return result;
-  dy.device().submit([p, x_norm, y_norm, needs_sums, sums, dy = dy.input(), x, w, dx, dw](Backend& backend) {
-    backend.conv2d_fused_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, w, dx, dw,
-                                  needs_sums ? &sums : nullptr);
-  });
+  dy.device().submit(
+      [p, x_norm, y_norm, needs_sums, sums, sum, side_norm, dy = dy.input(), x, w, dx, dw](Backend& backend) {
+        if (sum) {
+          const ReluSum through{sum->more, sum->side, side_norm ? &*side_norm : nullptr, side_norm ? &sums : nullptr};
+          return backend.conv2d_fused_backward_through(through, p, dy, y_norm ? &*y_norm : nullptr, x, w, dx, dw);
+        }
+        backend.conv2d_fused_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, w, dx, dw,
+                                      needs_sums ? &sums : nullptr);
+      });
   return result;
 }
 

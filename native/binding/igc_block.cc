@@ -53,11 +53,13 @@ Napi::Value igc_block_forward(const Napi::CallbackInfo& info) {
 
 // igcBlockBackward(dy, x, primaryWeight, secondaryWeight,
 //   { …, xRelu, yRelu, yTraining, needsInput, needsPrimary, needsSecondary, overwriteDy }, xNorm?, yNorm?, y?, dgamma?,
-//   dbeta?, z?)
+//   dbeta?, z?, more?, side?, sideNorm?)
 // -> { dx?, primary?, secondary?, gamma?, beta? }
 // With yNorm, dy is the gradient behind the batch norm of y, whose own sums are dgamma and dbeta. gamma and beta are
 // the gradients of xNorm's, there when dx is and x has a norm. overwriteDy: nobody reads dy any more, so dx may take
-// its memory over. z is what igcBlockForward gave for the same inputs.
+// its memory over. With more, x = relu(a + b), dx is wanted, and dx is that of addReluBackward with the gradient of x
+// and more; side, a or b, has the norm sideNorm [4, C], of which gamma and beta are the gradients then. z is what
+// igcBlockForward gave for the same inputs.
 Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "igcBlock");
   const Params params = args.params(4);
@@ -94,10 +96,18 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),
                secondary_dw = output(needs_secondary, "secondary", ws.shape);
-  const bool needs_sums = needs_input && x_norm.has_value();
+  std::optional<Norm> side_norm;
+  const std::optional<ReluSum> sum = args.optional_relu_sum(11, {"x", &x}, side_norm);
+  if (sum && (x_norm || !needs_input)) args.refuse_relu_sum();
+  const bool needs_sums = needs_input && (x_norm.has_value() || side_norm.has_value());
   const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};
-  x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, dy = dy.input(), x = x.input(), wp = wp.input(),
-                     ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
+  x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, sum, side_norm, dy = dy.input(), x = x.input(),
+                     wp = wp.input(), ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
+    if (sum) {
+      const ReluSum through{sum->more, sum->side, side_norm ? &*side_norm : nullptr, side_norm ? &sums : nullptr};
+      return backend.igc_block_backward_through(through, p, dy, y_norm ? &*y_norm : nullptr, x, wp, ws, dx, primary_dw,
+                                                secondary_dw, z ? &*z : nullptr);
+    }
     backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, wp, ws, dx,
                                primary_dw, secondary_dw, needs_sums ? &sums : nullptr, z ? &*z : nullptr);
   });

@@ -63,6 +63,12 @@ void Backend::conv2d_fused_backward(const Conv2dParams&, const Input&, const Nor
                                     const Input&, const Output&, const Output&, const NormWeights*) {
   unsupported("conv2d_fused_backward");
 }
+void Backend::conv2d_fused_backward_through(const ReluSum& sum, const Conv2dParams& p, const Input& dy,
+                                            const NormGradient* dy_norm, const Input& x, const Input& w,
+                                            const Output& dx, const Output& dw) {
+  conv2d_fused_backward(p, dy, dy_norm, x, nullptr, w, dx, dw, nullptr);
+  add_relu_backward(dx, sum.more, x, dx, sum.side, sum.side_norm, sum.side_gradients);  // element by element
+}
 
 void Backend::reorder_forward(const ReorderParams&, const Input&, const Output&) { unsupported("reorder_forward"); }
 void Backend::reorder_backward_input(const ReorderParams&, const Input&, const Output&) {
@@ -77,6 +83,14 @@ void Backend::igc_block_backward(const IgcBlockParams&, const Input&, const Norm
                                  const Input&, const Input&, const Output&, const Output&, const Output&,
                                  const NormWeights*, const Input*) {
   unsupported("igc_block_backward");
+}
+void Backend::igc_block_backward_through(const ReluSum& sum, const IgcBlockParams& p, const Input& dy,
+                                         const NormGradient* dy_norm, const Input& x, const Input& primary_weight,
+                                         const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                         const Output& secondary_dw, const Input* z) {
+  igc_block_backward(p, dy, dy_norm, x, nullptr, primary_weight, secondary_weight, dx, primary_dw, secondary_dw,
+                     nullptr, z);
+  add_relu_backward(dx, sum.more, x, dx, sum.side, sum.side_norm, sum.side_gradients);  // element by element
 }
 
 void Backend::batch_norm2d_statistics(const Input&, const BatchStatistics&) { unsupported("batch_norm2d_statistics"); }

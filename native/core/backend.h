@@ -89,6 +89,11 @@ class Backend {
   virtual void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
                                      const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
                                      const Output& dw, const NormWeights* x_norm_gradients);
+  // Likewise for x = relu(a + b), through the sum: dx is add_relu_backward() of the gradient of x and sum.more. The
+  // default composes.
+  virtual void conv2d_fused_backward_through(const ReluSum& sum, const Conv2dParams& p, const Input& dy,
+                                             const NormGradient* dy_norm, const Input& x, const Input& w,
+                                             const Output& dx, const Output& dw);
   // Whether conv2d_fused_backward() with dy_norm, or igc_block_backward(), is done with what it reads of dy before it
   // writes there in dx, which has the shape of dy: dx may then lie in the memory of dy. Any thread.
   virtual bool conv2d_overwrites_dy(const Conv2dSizes&) const { return false; }
@@ -114,6 +119,11 @@ class Backend {
                                   const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
                                   const Output& dx, const Output& primary_dw, const Output& secondary_dw,
                                   const NormWeights* x_norm_gradients, const Input* z);
+  // Likewise for x = relu(a + b), through the sum, as of conv2d_fused_backward_through().
+  virtual void igc_block_backward_through(const ReluSum& sum, const IgcBlockParams& p, const Input& dy,
+                                          const NormGradient* dy_norm, const Input& x, const Input& primary_weight,
+                                          const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                          const Output& secondary_dw, const Input* z);
 
   // Mean and biased variance of each channel; NaN of an empty batch.
   virtual void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics);

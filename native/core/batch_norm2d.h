@@ -36,6 +36,14 @@ struct NormWeights {
   Output dgamma, dbeta;
 };
 
+// Of relu(a + b): the gradient of its result so far, and of a side that has a norm without a ReLU, that side and what
+// its norm's own gradients are wanted in (null: none).
+struct ReluSum {
+  Input more, side;
+  const Norm* side_norm = nullptr;
+  const NormWeights* side_gradients = nullptr;
+};
+
 // A gradient dx = batch_norm2d_backward_input(dy, x, norm, dgamma, dbeta) that was not carried out yet; dy stands
 // beside.
 struct NormGradient {

@@ -18,7 +18,7 @@ void CpuBackend::add_relu_backward(const Input& dy, const Input& more, const Inp
   };
   if (sums == nullptr) {
     parallel_map(dv.elements(), kElementGrain,
-                    [&](int64_t begin, int64_t end) { relu_sum_gradient_rows(from(begin), 1, end - begin, nullptr); });
+                 [&](int64_t begin, int64_t end) { relu_sum_gradient_rows(from(begin), 1, end - begin, nullptr); });
     return;
   }
   const int64_t C = x_norm->mean.elements();

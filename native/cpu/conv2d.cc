@@ -103,6 +103,18 @@ void CpuBackend::conv2d_fused_forward(const Conv2dParams& p, const Input& x, con
                 y_statistics);
 }
 
+namespace {
+
+GroupConvBackward fused_task(const Input& dy, const Input& x, const Input& w, const Output& dx, const Output& dw) {
+  GroupConvBackward task{.dy = dy.as<float>(), .primary_weight = w.as<float>()};
+  if (x.data != nullptr) task.x = x.as<float>();
+  if (dx.data != nullptr) task.dx = dx.as<float>();
+  if (dw.data != nullptr) task.primary_dw = dw.as<float>();
+  return task;
+}
+
+}  // namespace
+
 void CpuBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm,
                                        const Input& x, const Norm* x_norm, const Input& w, const Output& dx,
                                        const Output& dw, const NormWeights* x_norm_gradients) {
@@ -110,11 +122,15 @@ void CpuBackend::conv2d_fused_backward(const Conv2dParams& p, const Input& dy, c
   if (!conv2d_fuses(z)) {
     return conv2d_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, w, dx, dw, x_norm_gradients);
   }
-  GroupConvBackward task{.dy = dy.as<float>(), .primary_weight = w.as<float>()};
-  if (x.data != nullptr) task.x = x.as<float>();
-  if (dx.data != nullptr) task.dx = dx.as<float>();
-  if (dw.data != nullptr) task.primary_dw = dw.as<float>();
-  group_backward(plans_.of(z, 0), z, task, dy_norm, x_norm, x_norm_gradients);
+  group_backward(plans_.of(z, 0), z, fused_task(dy, x, w, dx, dw), dy_norm, x_norm, x_norm_gradients, nullptr);
+}
+
+void CpuBackend::conv2d_fused_backward_through(const ReluSum& sum, const Conv2dParams& p, const Input& dy,
+                                               const NormGradient* dy_norm, const Input& x, const Input& w,
+                                               const Output& dx, const Output& dw) {
+  const Conv2dSizes z = conv2d_sizes("conv2d", p, x.shape, w.shape);
+  if (!conv2d_fuses(z)) return Backend::conv2d_fused_backward_through(sum, p, dy, dy_norm, x, w, dx, dw);
+  group_backward(plans_.of(z, 0), z, fused_task(dy, x, w, dx, dw), dy_norm, nullptr, nullptr, &sum);
 }
 
 void CpuBackend::group_forward(const GroupConv& conv, GroupConvForward task, const Norm* x_norm,
@@ -130,10 +146,20 @@ void CpuBackend::group_forward(const GroupConv& conv, GroupConvForward task, con
 }
 
 void CpuBackend::group_backward(const GroupConv& conv, const Conv2dSizes& z, GroupConvBackward task,
-                                const NormGradient* dy_norm, const Norm* x_norm, const NormWeights* x_norm_gradients) {
+                                const NormGradient* dy_norm, const Norm* x_norm, const NormWeights* x_norm_gradients,
+                                const ReluSum* sum) {
   float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
   if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
   if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
+  if (sum != nullptr) {
+    task.more = sum->more.as<float>();
+    x_norm = sum->side_norm;
+    x_norm_gradients = sum->side_gradients;
+    if (x_norm != nullptr) {
+      task.side = sum->side.as<float>();
+      task.side_mean = x_norm->mean.as<float>();
+    }
+  }
   const bool sums = x_norm != nullptr && task.dx != nullptr;
   if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
   conv.backward(task, group_);

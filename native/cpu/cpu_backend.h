@@ -61,6 +61,9 @@ class CpuBackend : public Backend {
   void conv2d_fused_backward(const Conv2dParams& p, const Input& dy, const NormGradient* dy_norm, const Input& x,
                              const Norm* x_norm, const Input& w, const Output& dx, const Output& dw,
                              const NormWeights* x_norm_gradients) override;
+  void conv2d_fused_backward_through(const ReluSum& sum, const Conv2dParams& p, const Input& dy,
+                                     const NormGradient* dy_norm, const Input& x, const Input& w, const Output& dx,
+                                     const Output& dw) override;
   bool conv2d_overwrites_dy(const Conv2dSizes& sizes) const override;
   bool igc_block_overwrites_dy(const IgcBlockParams& p, const Conv2dSizes& sizes) const override;
 
@@ -75,6 +78,10 @@ class CpuBackend : public Backend {
                           const Norm* x_norm, const Input& primary_weight, const Input& secondary_weight,
                           const Output& dx, const Output& primary_dw, const Output& secondary_dw,
                           const NormWeights* x_norm_gradients, const Input* z) override;
+  void igc_block_backward_through(const ReluSum& sum, const IgcBlockParams& p, const Input& dy,
+                                  const NormGradient* dy_norm, const Input& x, const Input& primary_weight,
+                                  const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                  const Output& secondary_dw, const Input* z) override;
 
   void batch_norm2d_statistics(const Input& x, const BatchStatistics& statistics) override;
   void batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& statistics, const Input& gamma, const Input& beta,
@@ -112,7 +119,11 @@ class CpuBackend : public Backend {
   void group_forward(const GroupConv& conv, GroupConvForward task, const Norm* x_norm,
                      const BatchStatistics* y_statistics);
   void group_backward(const GroupConv& conv, const Conv2dSizes& z, GroupConvBackward task, const NormGradient* dy_norm,
-                      const Norm* x_norm, const NormWeights* x_norm_gradients);
+                      const Norm* x_norm, const NormWeights* x_norm_gradients, const ReluSum* sum);
+  // The gradients of an igc_block that group_conv.h takes.
+  void igc_group_backward(const IgcBlockParams& p, GroupConvBackward task, const Input& dy, const NormGradient* dy_norm,
+                          const Input& x, const Norm* x_norm, const Input& primary_weight,
+                          const Input& secondary_weight, const NormWeights* x_norm_gradients, const ReluSum* sum);
 
   Dense dense_;                              // oneDNN
   GroupConvPlans plans_;                     // of the grouped convolutions that were used lately

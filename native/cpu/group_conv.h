@@ -41,6 +41,8 @@ struct GroupConvForward {
 
 // The gradients of all that; those that are null are not computed. dx is the gradient with regard to norm(x), 0 where
 // x_norm's ReLU was; sums [2][C] = sum of dx, sum of dx * (x - mean), for the gradient of x_norm itself.
+// With `more` there is no x_norm, x is a ReLU's result, and dx the gradient of what that had: x > 0 ? dx + more : 0.
+// The sums are those of dx and dx * (side - side_mean) then, where there is a side.
 struct GroupConvBackward {
   const float* dy = nullptr;
   ChannelNormGradient dy_norm{};
@@ -53,6 +55,8 @@ struct GroupConvBackward {
   float* primary_dw = nullptr;
   float* secondary_dw = nullptr;
   double* x_norm_sums = nullptr;
+  const float* more = nullptr;
+  const float *side = nullptr, *side_mean = nullptr;
 };
 
 class GroupConv {

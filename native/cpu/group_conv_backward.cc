@@ -215,13 +215,22 @@ class BackwardBands {
       const Floats after{first + count * row_floats, coming * row_floats};
       // Where dx lies in the memory of dy, it is in the cache.
       if (task_.dx != task_.dy) ahead.add(task_.dx, after);
-      if (sums_ != nullptr) ahead.add(task_.x, after);
+      if (sums_ != nullptr || task_.more != nullptr) ahead.add(task_.x, after);
+      ahead.add(task_.more, after);
+      ahead.add(task_.side, after);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
       const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm, count);
       const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
       correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
-      if (sums != nullptr && !masks) mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums);
+      if (task_.more != nullptr) {
+        ReluSumGradient sum{.dy = dx, .more = task_.more + first, .y = task_.x + first, .dv = dx};
+        if (task_.side != nullptr) sum.x = task_.side + first;
+        sum.mean = task_.side_mean;
+        relu_sum_gradient_rows(sum, count * W, C, sums);
+      } else if (sums != nullptr && !masks) {
+        mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums);
+      }
     }
   }
 

@@ -106,25 +106,55 @@ void CpuBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, cons
   group_forward(plans_.of(z, p.secondary_partitions), task, x_norm, y_statistics);
 }
 
+namespace {
+
+GroupConvBackward outputs_of(const Output& dx, const Output& primary_dw, const Output& secondary_dw, const Input* z) {
+  return {.z = z == nullptr ? nullptr : z->as<float>(),
+          .dx = floats(dx),
+          .primary_dw = floats(primary_dw),
+          .secondary_dw = floats(secondary_dw)};
+}
+
+}  // namespace
+
 void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, const NormGradient* dy_norm,
                                     const Input& x, const Norm* x_norm, const Input& primary_weight,
                                     const Input& secondary_weight, const Output& dx, const Output& primary_dw,
                                     const Output& secondary_dw, const NormWeights* x_norm_gradients,
                                     const Input* kept_z) {
   const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
-  const int64_t f = width_factor(p, z);
-  if (f == 0) {
+  if (width_factor(p, z) == 0) {
     return igc_block_composed_backward(*this, between_, p, dy, dy_norm, x, x_norm, primary_weight, secondary_weight, dx,
                                        primary_dw, secondary_dw, x_norm_gradients);
   }
-  GroupConvBackward task{.dy = dy.as<float>(),
-                         .x = x.as<float>(),
-                         .z = kept_z == nullptr ? nullptr : kept_z->as<float>(),
-                         .primary_weight = primary_weight.as<float>(),
-                         .secondary_weight = secondary_weight.as<float>(),
-                         .dx = floats(dx),
-                         .primary_dw = floats(primary_dw),
-                         .secondary_dw = floats(secondary_dw)};
+  igc_group_backward(p, outputs_of(dx, primary_dw, secondary_dw, kept_z), dy, dy_norm, x, x_norm, primary_weight,
+                     secondary_weight, x_norm_gradients, nullptr);
+}
+
+void CpuBackend::igc_block_backward_through(const ReluSum& sum, const IgcBlockParams& p, const Input& dy,
+                                            const NormGradient* dy_norm, const Input& x, const Input& primary_weight,
+                                            const Input& secondary_weight, const Output& dx, const Output& primary_dw,
+                                            const Output& secondary_dw, const Input* kept_z) {
+  const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  if (width_factor(p, z) == 0) {
+    return Backend::igc_block_backward_through(sum, p, dy, dy_norm, x, primary_weight, secondary_weight, dx, primary_dw,
+                                               secondary_dw, kept_z);
+  }
+  igc_group_backward(p, outputs_of(dx, primary_dw, secondary_dw, kept_z), dy, dy_norm, x, nullptr, primary_weight,
+                     secondary_weight, nullptr, &sum);
+}
+
+void CpuBackend::igc_group_backward(const IgcBlockParams& p, GroupConvBackward task, const Input& dy,
+                                    const NormGradient* dy_norm, const Input& x, const Norm* x_norm,
+                                    const Input& primary_weight, const Input& secondary_weight,
+                                    const NormWeights* x_norm_gradients, const ReluSum* sum) {
+  const Conv2dSizes z = igc_block_sizes("igcBlock", p, x.shape, primary_weight.shape, secondary_weight.shape);
+  const int64_t f = width_factor(p, z);
+  task.dy = dy.as<float>();
+  task.x = x.as<float>();
+  task.primary_weight = primary_weight.as<float>();
+  task.secondary_weight = secondary_weight.as<float>();
+  float *const primary_dw = task.primary_dw, *const secondary_dw = task.secondary_dw;
   const WeightOrder order = weight_order(p, z, f);
   if (f > 1) {
     const int64_t primary = order.primary_floats(), both = primary + order.secondary_floats();
@@ -135,8 +165,8 @@ void CpuBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, co
     if (task.primary_dw != nullptr) task.primary_dw = ordered + both;
     if (task.secondary_dw != nullptr) task.secondary_dw = ordered + both + primary;
   }
-  group_backward(plans_.of(z, p.secondary_partitions), z, task, dy_norm, x_norm, x_norm_gradients);
-  if (f > 1) order.put_back(task.primary_dw, task.secondary_dw, floats(primary_dw), floats(secondary_dw));
+  group_backward(plans_.of(z, p.secondary_partitions), z, task, dy_norm, x_norm, x_norm_gradients, sum);
+  if (f > 1) order.put_back(task.primary_dw, task.secondary_dw, primary_dw, secondary_dw);
 }
 
 }  // namespace igcnet

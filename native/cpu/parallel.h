@@ -116,8 +116,9 @@ void parallel_map(int64_t n, int64_t grain, const Body& body) {
     if (n > 0) body(int64_t{0}, n);
     return;
   }
-  parallel_tasks(pieces, [&](int64_t i) { body(n / pieces * i + n % pieces * i / pieces,
-                                               n / pieces * (i + 1) + n % pieces * (i + 1) / pieces); });
+  parallel_tasks(pieces, [&](int64_t i) {
+    body(n / pieces * i + n % pieces * i / pieces, n / pieces * (i + 1) + n % pieces * (i + 1) / pieces);
+  });
 }
 
 inline int parallel_threads() { return omp_get_max_threads(); }

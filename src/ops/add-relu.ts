@@ -1,5 +1,5 @@
 /** addRelu: y = max(a + b, 0). Checked in test/kernels/elementwise.test.ts and test/gradcheck. */
-import { GradientSum, SummedGradient } from '../deferred.ts'
+import { GradientSum, SidesGradient, SummedGradient } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { expectTensor, type FloatDType, type Shape, type Tensor } from '../tensor.ts'
 import type { FitsTensor, FloatTensor } from './fits.ts'
@@ -30,9 +30,8 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
   const side = [a, b].findIndex(({ deferred, edge }) => edge !== undefined && deferred?.norm.relu === false)
   const normed = [left, right][side]
   const shared = normed === undefined ? [y] : [y, normed.source, normed.norm.rows]
-  const rule = (dy: NativeTensor | GradientSum, saved: SavedTensors, needs: readonly boolean[]) => {
-    const [first, more] = dy instanceof GradientSum ? [dy.a, dy.b] : [dy, undefined]
-    const { dv, gamma, beta } = native.addReluBackward(first, at(saved, 0), OVER_DY, more, saved[1], saved[2])
+  const rule = (dy: NativeTensor | GradientSum | SidesGradient, saved: SavedTensors, needs: readonly boolean[]) => {
+    const { dv, gamma, beta } = dy instanceof SidesGradient ? shares(dy) : masked(dy, saved)
     const gradients = needs.map((needed, i) => {
       if (!needed) return undefined
       const gradient = native.tensorRetain(dv)
@@ -41,5 +40,15 @@ export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTe
     native.tensorDispose(dv)
     return gradients
   }
-  return record<S, D, GradientSum>('addRelu', [a, b], y, { shared }, rule, GradientSum)
+  return record<S, D, GradientSum>('addRelu', [a, b], y, { shared }, rule, GradientSum, true)
+}
+
+function masked(dy: NativeTensor | GradientSum, saved: SavedTensors) {
+  const [first, more] = dy instanceof GradientSum ? [dy.a, dy.b] : [dy, undefined]
+  return native.addReluBackward(first, at(saved, 0), OVER_DY, more, saved[1], saved[2])
+}
+
+function shares({ dv, dgamma, dbeta }: SidesGradient) {
+  const share = (handle: NativeTensor | undefined) => handle && native.tensorRetain(handle)
+  return { dv: native.tensorRetain(dv), gamma: share(dgamma), beta: share(dbeta) }
 }

@@ -1,6 +1,6 @@
 /** conv2d: the (grouped) convolution. Checked in test/kernels/conv2d*.test.ts, test/gradcheck, test/golden. */
 import { isRecording } from '../autograd.ts'
-import { NormGradient, SummedGradient } from '../deferred.ts'
+import { inputGradient, NormGradient, type ReluSum } from '../deferred.ts'
 import { type Conv2dParams, type NativeTensor, native } from '../native.ts'
 import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
 import { prepareNorm } from './batch-norm2d.ts'
@@ -75,7 +75,7 @@ function convolveFused(x: Images, w: Images, { stride, padding, groups }: Conv2d
   const forward = { stride, padding, groups, xRelu, needsStatistics }
   const { y, statistics } = native.conv2dFusedForward(xh, wh, forward, xNorm)
   const [xShape, wShape] = [x.shape, w.shape]
-  const rule = (dy: NativeTensor | NormGradient, saved: SavedTensors, needs: readonly boolean[]) => {
+  const rule = (dy: NativeTensor | NormGradient, saved: SavedTensors, needs: readonly boolean[], sum?: ReluSum) => {
     const behind = dy instanceof NormGradient ? dy : undefined
     const p = {
       stride,
@@ -92,8 +92,11 @@ function convolveFused(x: Images, w: Images, { stride, padding, groups }: Conv2d
     }
     const plain = behind === undefined ? (dy as NativeTensor) : behind.dy
     const { norm, x: y, dgamma, dbeta } = behind ?? {}
-    const d = native.conv2dFusedBackward(plain, p, saved[0], saved[1], saved[2], norm?.rows, y, dgamma, dbeta)
-    return [d.dx && d.gamma && d.beta ? new SummedGradient(d.dx, d.gamma, d.beta) : d.dx, d.dw]
+    const through = saved[0] === undefined ? undefined : sum
+    const { more, side, sideNorm } = through ?? {}
+    const behindY = [norm?.rows, y, dgamma, dbeta] as const
+    const d = native.conv2dFusedBackward(plain, p, saved[0], saved[1], saved[2], ...behindY, more, side, sideNorm)
+    return [d.dx && inputGradient(d.dx, d.gamma, d.beta, through), d.dw]
   }
   const shared = [w.edge || xNorm ? xh : undefined, x.edge && wh, xNorm]
   return {

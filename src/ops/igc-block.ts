@@ -4,7 +4,7 @@
  * norms around it in test/gradcheck/deferred.test.ts.
  */
 import { isRecording } from '../autograd.ts'
-import { NormGradient, SummedGradient } from '../deferred.ts'
+import { inputGradient, NormGradient, type ReluSum } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
 import type { Fits, FitsGroups, FitsTensor, FloatMatrix, Images } from './fits.ts'
@@ -85,6 +85,7 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
     dy: NativeTensor | NormGradient,
     saved: SavedTensors,
     [needsInput = false, needsPrimary = false, needsSecondary = false]: readonly boolean[],
+    sum?: ReluSum,
   ) => {
     const behind = dy instanceof NormGradient ? dy : undefined
     const p = {
@@ -105,9 +106,10 @@ function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlo
     const [x, wp, ws] = [at(saved, 0), at(saved, 1), at(saved, 2)]
     const [norm, z] = xNorm === undefined ? [undefined, saved[3]] : [saved[3], saved[4]]
     const { norm: yNorm, x: y, dgamma, dbeta } = behind ?? {}
-    const d = native.igcBlockBackward(plain, x, wp, ws, p, norm, yNorm?.rows, y, dgamma, dbeta, z)
-    const dx = d.dx && d.gamma && d.beta ? new SummedGradient(d.dx, d.gamma, d.beta) : d.dx
-    return [dx, d.primary, d.secondary]
+    const { more, side, sideNorm } = sum ?? {}
+    const behindY = [yNorm?.rows, y, dgamma, dbeta] as const
+    const d = native.igcBlockBackward(plain, x, wp, ws, p, norm, ...behindY, z, more, side, sideNorm)
+    return [d.dx && inputGradient(d.dx, d.gamma, d.beta, sum), d.primary, d.secondary]
   }
   return {
     y: record<Images['shape'], FloatDType, NormGradient>(

@@ -20,6 +20,7 @@ export interface Saved {
  * @param output the handle of the result, or its deferred form; taken over
  * @param saved given to the rule, `shared` before `owned`
  * @param form the form of gradients that the rule takes besides handles
+ * @param isSum see `Node.isSum`
  */
 export function record<S extends Shape, D extends DType, F extends GradientForm = never>(
   op: string,
@@ -28,6 +29,7 @@ export function record<S extends Shape, D extends DType, F extends GradientForm 
   saved: Saved,
   rule: BackwardRule<F>,
   form?: FormClass<F>,
+  isSum = false,
 ): Tensor<S, D> {
   const edges = inputs.map(input => input?.edge)
   const { shared = [], owned = [] } = saved
@@ -36,7 +38,7 @@ export function record<S extends Shape, D extends DType, F extends GradientForm 
     return new Tensor<S, D>(output)
   }
   const kept = [...shared.map(handle => handle && native.tensorRetain(handle)), ...owned]
-  return new Tensor<S, D>(output, new Node(op, edges, kept, rule, form))
+  return new Tensor<S, D>(output, new Node(op, edges, kept, rule, form, isSum))
 }
 
 /** The saved handle number `index`; the rule that asks knows what it saved. */

@@ -226,8 +226,10 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       const relu = { xRelu: s.width > 1, yRelu: s.height > 1, yTraining: s.channels > 1 }
       const needs = { needsInput: s.batch > 1, needsWeight: s.kernel > 1, overwriteDy: s.stride > 1 }
       const p = { ...conv(s), xShape: x, wShape: weight, ...relu, ...needs }
-      const rest = [x, weight, [4, c], [4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
-      return [make.tensor(convolved), p, ...rest]
+      const behindY = [[4, k], convolved, [k], [k]].map(shape => make.tensor(shape))
+      const [xw, xNorm] = [[x, weight].map(shape => make.tensor(shape)), make.tensor([4, c])]
+      if (s.batch === 1) return [make.tensor(convolved), p, ...xw, xNorm, ...behindY]
+      return [make.tensor(convolved), p, ...xw, undefined, ...behindY, make.tensor(x), make.tensor(x), xNorm]
     },
   ],
 
@@ -248,8 +250,10 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       const needs = { needsInput: s.batch > 1, needsPrimary: s.kernel > 1, needsSecondary: s.stride > 1 }
       const overwriteDy = s.width > 1
       const tensors = [convolved, x, weight, secondary].map(shape => make.tensor(shape))
-      const norms = [[4, c], [4, k], convolved, [k], [k], convolved].map(shape => make.tensor(shape))
-      return [...tensors, { ...igc(s), ...relu, ...needs, overwriteDy }, ...norms]
+      const p = { ...igc(s), ...relu, ...needs, overwriteDy }
+      const behindY = [[4, k], convolved, [k], [k], convolved].map(shape => make.tensor(shape))
+      if (s.batch === 1) return [...tensors, p, make.tensor([4, c]), ...behindY]
+      return [...tensors, p, undefined, ...behindY, make.tensor(x), make.tensor(x), make.tensor([4, c])]
     },
   ],
 

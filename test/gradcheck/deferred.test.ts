@@ -108,6 +108,56 @@ describe.each([true, false])('training: %s', training => {
     })
   })
 
+  describe.each([
+    ['blocks', block],
+    ['regular layers', regular],
+  ] as const)('two residual units of %s: the sum is used by a layer', (_, make) => {
+    const last = { ...one, relu: false }
+    const unit = (seed: number) => [make(4, 4, seed, one), make(4, 4, seed + 1, last)] as const
+    const nets = () => {
+      const layers = [make(4, 4, 1, one), ...unit(2), ...unit(4)] as const
+      return { net: spread(new Sequential(...layers)).train(training), layers }
+    }
+    const sums = (x: Images, [stem, a, b, c, d]: ReturnType<typeof nets>['layers'], frozen = false) => {
+      if (frozen) for (const parameter of c.parameters()) parameter.requiresGrad = false
+      const trunk = stem.forward(x)
+      const sum = addRelu(b.forward(a.forward(trunk)), trunk)
+      return { sum, behind: d.forward(c.forward(sum)) }
+    }
+
+    it('and by the next sum', () => {
+      const { net, layers } = nets()
+      check(net, x => {
+        const { sum, behind } = sums(x, layers)
+        return addRelu(behind, sum)
+      })
+    })
+
+    it('alone', () => {
+      const { net, layers } = nets()
+      check(net, x => sums(x, layers).behind)
+    })
+
+    it('and by two other ops', () => {
+      const { net, layers } = nets()
+      check(net, x => {
+        const { sum, behind } = sums(x, layers)
+        return add(addRelu(behind, sum), sum)
+      })
+    })
+
+    it('whose weights are frozen, and by the next sum', () => {
+      const { net, layers } = nets()
+      const learned = {
+        parameters: () => net.parameters().filter(parameter => !layers[3].parameters().includes(parameter)),
+      }
+      check(learned, x => {
+        const { sum, behind } = sums(x, layers, true)
+        return addRelu(behind, sum)
+      })
+    })
+  })
+
   it('a result that is used twice by blocks, once by an op that knows nothing of norms', () => {
     const layers = [block(4, 4, 1, one), block(4, 4, 2, one), block(4, 4, 3, one)] as const
     const net = spread(new Sequential(...layers)).train(training)

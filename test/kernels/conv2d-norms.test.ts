@@ -29,8 +29,17 @@ describe('conv2d between norms in training', () => {
     const pixels = Math.sqrt(N * H * W)
     const dx = 8 * Math.sqrt((K * groups) / C)
     const sum = 8 * pixels * Math.max(1, Math.sqrt((K * groups) / C))
-    const inputs = { dx, overDx: dx, plainDx: dx, bareDx: dx, dxAlone: dx }
-    const sums = { dgamma: sum, dbeta: sum, overDgamma: sum, overDbeta: sum, plainDgamma: sum, plainDbeta: sum }
+    const inputs = { dx, overDx: dx, throughDx: dx, throughDxAlone: dx, plainDx: dx, bareDx: dx, dxAlone: dx }
+    const through = { throughDgamma: sum, throughDbeta: sum, throughDw: pixels }
+    const sums = {
+      ...through,
+      dgamma: sum,
+      dbeta: sum,
+      overDgamma: sum,
+      overDbeta: sum,
+      plainDgamma: sum,
+      plainDbeta: sum,
+    }
     const weights = { dw: pixels, overDw: pixels, plainDw: pixels, bareDw: pixels, dwAlone: pixels }
     const statistics = 4 // those of y, which rounds first
     return expectClose(normedConv2dKernel(shape, norms, false), { ...inputs, ...sums, ...weights, statistics })

@@ -63,12 +63,18 @@ export function normedConv2dKernel(shape: Conv2dShape, { xRelu, yRelu, yTraining
     const bare = native.conv2dFusedBackward(dy, both, x, w)
     const [spare, over] = [put(values([N, ...outputSize(shape), K], 3)), { ...both, overwriteDy: true }]
     const inPlace = native.conv2dFusedBackward(spare, over, x, w, xNorm, yNorm, y, dgamma, dbeta)
+    const sum = [put(values(xShape, 9)), put(values(xShape, 10)), put(normValues(C, 11, exact))] as const
+    const behindY = [undefined, yNorm, y, dgamma, dbeta] as const
+    const through = native.conv2dFusedBackward(dy, both, x, w, ...behindY, ...sum)
+    const throughInput = native.conv2dFusedBackward(dy, { ...both, needsWeight: false }, x, w, ...behindY, sum[0])
     const input = native.conv2dFusedBackward(dy, { ...both, needsWeight: false }, undefined, w)
     const weight = native.conv2dFusedBackward(dy, { ...both, needsInput: false }, x)
     const outputs = {
       y,
       bareY: native.conv2dFusedForward(x, w, { ...params, needsStatistics: false }).y,
       ...{ dx: d.dx, dw: d.dw, dgamma: d.gamma, dbeta: d.beta },
+      ...{ throughDx: through.dx, throughDw: through.dw, throughDgamma: through.gamma, throughDbeta: through.beta },
+      ...{ throughDxAlone: throughInput.dx },
       ...{ overDx: inPlace.dx, overDw: inPlace.dw, overDgamma: inPlace.gamma, overDbeta: inPlace.beta },
       ...{ plainDx: plain.dx, plainDw: plain.dw, plainDgamma: plain.gamma, plainDbeta: plain.beta },
       ...{ bareDx: bare.dx, bareDw: bare.dw, dxAlone: input.dx, dwAlone: weight.dw },
@@ -147,9 +153,15 @@ export function normedIgcBlockKernel(shape: IgcBlockShape, { xRelu, yRelu, yTrai
     const spare = put(values([N, ...outputSize(shape), K], 4))
     const around = [xNorm, yNorm, y, dgamma, dbeta] as const
     const over = native.igcBlockBackward(spare, x, primary, secondary, { ...p, overwriteDy: true }, ...around)
+    const sum = [put(values([N, H, W, C], 9)), put(values([N, H, W, C], 10)), put(normValues(C, 11, exact))] as const
+    const behindY = [undefined, yNorm, y, dgamma, dbeta, undefined] as const
+    const through = native.igcBlockBackward(dy, x, primary, secondary, p, ...behindY, ...sum)
+    const alone = native.igcBlockBackward(dy, x, primary, secondary, p, ...behindY, sum[0])
     const outputs = {
       y,
       ...{ overDx: over.dx, overDPrimary: over.primary, overDSecondary: over.secondary, overDgamma: over.gamma },
+      ...{ throughDx: through.dx, throughDPrimary: through.primary, throughDSecondary: through.secondary },
+      ...{ throughDgamma: through.gamma, throughDbeta: through.beta, throughDxAlone: alone.dx },
       ...{ dx: d.dx, dPrimary: d.primary, dSecondary: d.secondary, dgamma: d.gamma, dbeta: d.beta },
       ...{ plainDx: plain.dx, plainDPrimary: plain.primary, plainDSecondary: plain.secondary },
       ...{ plainDgamma: plain.gamma, plainDbeta: plain.beta },

@@ -31,7 +31,16 @@ function magnitudes({ N, H, W }: IgcBlockShape): Record<string, number> {
   const sum = 4 * pixels
   const sums = { dgamma: sum, dbeta: sum, overDgamma: sum, plainDgamma: sum, plainDbeta: sum }
   const over = { overDPrimary: pixels, overDSecondary: pixels }
-  return { ...sums, ...over, dPrimary: pixels, dSecondary: pixels, plainDPrimary: pixels, plainDSecondary: pixels }
+  const through = { throughDgamma: sum, throughDbeta: sum, throughDPrimary: pixels, throughDSecondary: pixels }
+  return {
+    ...sums,
+    ...over,
+    ...through,
+    dPrimary: pixels,
+    dSecondary: pixels,
+    plainDPrimary: pixels,
+    plainDSecondary: pixels,
+  }
 }
 
 // Every norm that is possible before and behind the block; sums that round come from other numbers than the exact ones.

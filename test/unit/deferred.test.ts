@@ -56,10 +56,10 @@ describe('a step of training', () => {
       batchNorm2dApply: 0,
       batchNorm2dBackwardWeight: 3, // of the stem and the two projections
       addReluForward: 3,
-      addReluBackward: 3,
+      addReluBackward: 1, // of the last unit: the others' are made by the layer or projection that used the sum last
       reluForward: 0,
       reluBackwardInput: 0,
-      addForward: 1, // gradients that meet at the stem; others do in addReluBackward
+      addForward: 1, // gradients that meet at the stem; others do beside those
     })
     net.dispose()
   })
