@@ -100,7 +100,8 @@ HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_
   }
 }
 
-constexpr int64_t kShareDepth = 4, kSharePixels = 4;  // of the sums, between two shares
+// Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
+constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
 
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
 // kWhole: all lanes are stored.
