@@ -220,7 +220,7 @@ class BackwardBands {
       ahead.add(task_.side, after);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
-      const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm, count);
+      const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm);
       const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
       correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
       if (task_.more != nullptr) {

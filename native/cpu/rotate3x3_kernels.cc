@@ -160,6 +160,11 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
       } else {
         sum_turn_by_turn<kM, kOutputs>(task, task.x + row, t, out);
       }
+      if constexpr (kWhole) {
+        if (task.mask.x != nullptr) {
+          mask_and_sum<kOutputs>(task.mask, i / task.rows * task.y_unit, y - given.y, task.y_step, out);
+        }
+      }
 #pragma GCC unroll 32
       for (int i = 0; i < kOutputs; ++i) {
         if constexpr (kWhole) {
@@ -228,6 +233,7 @@ void rotate_3x3(const Rotate3x3& task) {
   last.rows = 1;
   last.x += task.rows - 1;
   last.y += (task.rows - 1) * task.y_row;
+  if (last.mask.x != nullptr) last.mask.x += (task.rows - 1) * task.y_row;
   HWY_DYNAMIC_DISPATCH(Rotate3x3Kernel)(last);
 }
 int64_t most_outputs_3x3(int64_t M) { return HWY_DYNAMIC_DISPATCH(MostOutputs3x3Kernel)(M); }

@@ -12,7 +12,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rotate3x3_pair_kernels.cc"
 #include "cpu/simd.h"
-#include "cpu/vector_norm-inl.h"
 #include "cpu/vector_turn-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -80,30 +79,6 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
   }
 }
 
-// The mask of a block of two rows, whose first outputs are `at` floats behind those of the task.
-template <int kOutputs>
-HWY_INLINE void mask_and_sum(const MaskedSums& mask, int64_t channel, int64_t at, int64_t row, int64_t step, V* y0,
-                             V* y1) {
-  const V mean = hn::LoadU(D(), mask.norm.mean + channel), scale = hn::LoadU(D(), mask.norm.scale + channel),
-          beta = hn::LoadU(D(), mask.norm.beta + channel);
-  V sum[2] = {hn::LoadU(D(), mask.sum + channel), hn::Zero(D())};
-  V product[2] = {hn::LoadU(D(), mask.product + channel), hn::Zero(D())};
-  const float *x0 = mask.x + at, *x1 = x0 + row;
-  const auto add = [&](int r, const float* x, V* y) HWY_ATTR {
-    const V value = hn::LoadU(D(), x);
-    *y = behind_relu(D(), *y, normalised(D(), value, mean, scale, beta));
-    sum[r] = hn::Add(sum[r], *y);
-    product[r] = hn::MulAdd(*y, hn::Sub(value, mean), product[r]);
-  };
-#pragma GCC unroll 16
-  for (int i = 0; i < kOutputs; ++i) {
-    add(0, x0 + i * step, y0 + i);
-    add(1, x1 + i * step, y1 + i);
-  }
-  hn::StoreU(hn::Add(sum[0], sum[1]), D(), mask.sum + channel);
-  hn::StoreU(hn::Add(product[0], product[1]), D(), mask.product + channel);
-}
-
 // A block of kOutputs columns of two rows. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate3x3& task, int64_t unit, float* y0,
@@ -125,7 +100,8 @@ HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate
   add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, rotation, ahead, p, q);
   if constexpr (kWhole) {
     if (task.mask.x != nullptr) {
-      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y0 - task.y, task.y_row, step, p, q);
+      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y0 - task.y, step, p);
+      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y1 - task.y, step, q);
     }
   }
 #pragma GCC unroll 16

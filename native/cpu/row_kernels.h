@@ -138,7 +138,7 @@ struct Rotate3x3 {
   int64_t y_row = 0, y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
   Prefetch* ahead = nullptr;  // a share for each block of columns; M or M + 1, even, for those of a pair of rows
-  MaskedSums mask;            // for pairs of rows whose lanes are all active
+  MaskedSums mask;            // where all lanes are active
 };
 void rotate_3x3(const Rotate3x3& task);
 // The most columns that a block has.

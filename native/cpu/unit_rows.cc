@@ -265,8 +265,8 @@ void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count,
   });
 }
 
-bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm, int64_t count) {
-  return norm.relu && plan.takes_pairs() && count % 2 == 0 && plan.units.back().active == plan.lanes;
+bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm) {
+  return norm.relu && plan.takes_rows() && plan.units.back().active == plan.lanes;
 }
 
 void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,

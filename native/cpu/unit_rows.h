@@ -41,11 +41,11 @@ void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, Expa
                const TapPointers& pointers);
 
 // Output rows [out_row, out_row + count) of all units. y is the first pixel of the first row, with y_step floats from
-// pixel to pixel and rows one behind the other. The mask is one for all channels, for rows that masks_rows().
+// pixel to pixel and rows one behind the other. The mask is one for all channels, where masks_rows().
 void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
                     const MaskedSums& mask = {});
-bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm, int64_t count);
+bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm);
 
 // Adds the weight gradients of these rows to `sums`, which are in the order of the packed weights. dy likewise.
 void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,

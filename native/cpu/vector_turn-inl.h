@@ -1,5 +1,6 @@
-// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, and repeating an input.
-// Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and igc_block.
+// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, repeating an input, and
+// the mask of outputs. Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and
+// igc_block.
 #if defined(IGCNET_CPU_VECTOR_TURN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef IGCNET_CPU_VECTOR_TURN_INL_H_
 #undef IGCNET_CPU_VECTOR_TURN_INL_H_
@@ -8,6 +9,7 @@
 #endif
 
 #include "cpu/vector_block-inl.h"
+#include "cpu/vector_norm-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace igcnet {
@@ -56,6 +58,30 @@ HWY_INLINE V repeat(const float* p) {
 #endif
   return v;
 #endif
+}
+
+// The mask of kOutputs outputs y, of the channels from `channel` on, which lie `at` floats behind those of the task.
+template <int kOutputs>
+HWY_INLINE void mask_and_sum(const MaskedSums& mask, int64_t channel, int64_t at, int64_t step, V* y) {
+  const V mean = hn::LoadU(D(), mask.norm.mean + channel), scale = hn::LoadU(D(), mask.norm.scale + channel),
+          beta = hn::LoadU(D(), mask.norm.beta + channel);
+  const float* x = mask.x + at;
+  constexpr int kSums = kManyRegisters ? 2 : 1;  // of each, that need not wait for each other
+  V sum[2] = {hn::LoadU(D(), mask.sum + channel), hn::Zero(D())};
+  V product[2] = {hn::LoadU(D(), mask.product + channel), hn::Zero(D())};
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) {
+    const V value = hn::LoadU(D(), x + i * step);
+    y[i] = behind_relu(D(), y[i], normalised(D(), value, mean, scale, beta));
+    sum[i % kSums] = hn::Add(sum[i % kSums], y[i]);
+    product[i % kSums] = hn::MulAdd(y[i], hn::Sub(value, mean), product[i % kSums]);
+  }
+  if constexpr (kSums == 2) {
+    sum[0] = hn::Add(sum[0], sum[1]);
+    product[0] = hn::Add(product[0], product[1]);
+  }
+  hn::StoreU(sum[0], D(), mask.sum + channel);
+  hn::StoreU(product[0], D(), mask.product + channel);
 }
 
 }  // namespace HWY_NAMESPACE
