@@ -161,7 +161,7 @@ export function normedIgcBlockKernel(shape: IgcBlockShape, { xRelu, yRelu, yTrai
       y,
       ...{ overDx: over.dx, overDPrimary: over.primary, overDSecondary: over.secondary, overDgamma: over.gamma },
       ...{ throughDx: through.dx, throughDPrimary: through.primary, throughDSecondary: through.secondary },
-      ...{ throughDgamma: through.gamma, throughDbeta: through.beta, throughDxAlone: alone.dx },
+      ...{ overDbeta: over.beta, throughDgamma: through.gamma, throughDbeta: through.beta, throughDxAlone: alone.dx },
       ...{ dx: d.dx, dPrimary: d.primary, dSecondary: d.secondary, dgamma: d.gamma, dbeta: d.beta },
       ...{ plainDx: plain.dx, plainDPrimary: plain.primary, plainDSecondary: plain.secondary },
       ...{ plainDgamma: plain.gamma, plainDbeta: plain.beta },

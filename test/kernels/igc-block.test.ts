@@ -29,7 +29,7 @@ for (const why of new Set(igcBlockShapes.map(shape => shape.why))) {
 function magnitudes({ N, H, W }: IgcBlockShape): Record<string, number> {
   const pixels = Math.sqrt(N * H * W)
   const sum = 4 * pixels
-  const sums = { dgamma: sum, dbeta: sum, overDgamma: sum, plainDgamma: sum, plainDbeta: sum }
+  const sums = { dgamma: sum, dbeta: sum, overDgamma: sum, overDbeta: sum, plainDgamma: sum, plainDbeta: sum }
   const over = { overDPrimary: pixels, overDSecondary: pixels }
   const through = { throughDgamma: sum, throughDbeta: sum, throughDPrimary: pixels, throughDSecondary: pixels }
   return {

@@ -116,22 +116,24 @@ describe('a step of training', () => {
     const [x, primary, secondary] = [ones(shape).handle, ones([8, 3, 3, 4]).handle, ones([8, 1, 1, 2]).handle]
     const p = { primaryPartitions: 2, secondaryPartitions: 4, stride: 1, padding: 1, xRelu: false }
     const needs = { yRelu: false, yTraining: false, needsInput: true, needsPrimary: false, needsSecondary: false }
-    const backward = (dy: NativeTensor) => {
+    const backward = (dy: NativeTensor, overwriteDy: boolean) => {
       const before = device.memory().bytesInUse
-      const { dx } = native.igcBlockBackward(dy, x, primary, secondary, { ...p, ...needs, overwriteDy: true })
-      return { dx: dx as NativeTensor, more: device.memory().bytesInUse - before }
+      const { dx } = native.igcBlockBackward(dy, x, primary, secondary, { ...p, ...needs, overwriteDy })
+      const more = device.memory().bytesInUse - before
+      return { more, values: new Tensor(dx as NativeTensor).dataSync() }
     }
     const map = 4 * 16 * 8 * 8 * 8
-    const gradient = new Generator(5).normal(shape)
-    const shared = backward(gradient.handle)
-    const values = gradient.dataSync()
-    const kept = native.tensorRetain(gradient.handle)
-    const again = backward(kept)
-    expect([shared.more, again.more]).toEqual([0, map]) // the second one shares `kept` with the tensor
-    expect(values).toEqual(new Tensor(shared.dx).dataSync())
-    expect(gradient.dataSync()).toEqual(values)
-    native.tensorDispose(kept)
-    native.tensorDispose(again.dx)
+    const dy = new Generator(5).normal(shape)
+    const given = dy.dataSync()
+    const share = native.tensorRetain(dy.handle)
+    const [asked, beside] = [backward(dy.handle, true), backward(dy.handle, false)]
+    expect(dy.dataSync()).toEqual(given) // it was shared
+    native.tensorDispose(share)
+    const over = backward(dy.handle, true)
+    expect([asked.more, beside.more, over.more]).toEqual([map, map, 0])
+    expect(new Set(beside.values).size).toBeGreaterThan(1000)
+    expect([asked.values, over.values]).toEqual([beside.values, beside.values])
+    expect(dy.dataSync()).toEqual(over.values) // and now lies there
   })
 
   it('takes the kept map, and makes it again where it is not given', () => {
