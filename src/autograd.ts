@@ -186,10 +186,7 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
     for (const node of nodes) {
       const dy = pending.get(node)
       if (dy === undefined) throw new InternalError(`backward: no gradient reached ${node.op}`)
-      const [first] = node.inputs
-      const more = first instanceof Node && first.isSum && users.get(first) === 1 ? pending.get(first) : undefined
-      const offersSum = first instanceof Node && more !== undefined && !(more instanceof GradientForm)
-      const gradients = node.run(dy, offersSum ? first.sum(more) : undefined)
+      const gradients = node.run(dy, sumBelow(node, users, pending))
       pending.delete(node)
       free(dy)
       for (const [i, input] of node.inputs.entries()) {
@@ -214,6 +211,13 @@ export function backward(root: Node | Leaf, seed: NativeTensor): void {
     for (const node of nodes) node.release()
     for (const gradient of pending.values()) free(gradient)
   }
+}
+
+/** The sum that the node's first input is, when nobody else's gradient of it is to come. */
+function sumBelow({ inputs: [first] }: Node, users: Map<Node, number>, pending: Map<Node, Gradient>) {
+  if (!(first instanceof Node && first.isSum && users.get(first) === 1)) return undefined
+  const more = pending.get(first)
+  return more === undefined || more instanceof GradientForm ? undefined : first.sum(more)
 }
 
 /** The plain gradient; takes ownership of the form. */

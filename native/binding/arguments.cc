@@ -189,26 +189,28 @@ std::optional<NormGradient> Arguments::optional_norm_gradient(size_t index, cons
   return NormGradient{y.input(), norm_of(rows->input(), relu), dgamma.input(), dbeta.input(), training};
 }
 
-std::optional<ReluSum> Arguments::optional_relu_sum(size_t index, Named x, std::optional<Norm>& side_norm) const {
+std::optional<GivenReluSum> Arguments::optional_relu_sum(size_t index, Named x, bool has_norm, bool needs_input) const {
   const std::optional<Tensor> more = optional_tensor(index, "more");
   if (!more) return std::nullopt;
-  const auto [name, tensor] = x;
+  if (has_norm || !needs_input) {
+    fail(ErrorCode::kArgument, op_,
+         std::string("needsInput and no xNorm beside more but received ") +
+             (has_norm ? "xNorm" : "needsInput that is false"));
+  }
+  const Tensor& tensor = *x.second;
   maps({x, {"more", &*more}});
-  shaped({"more", &*more}, tensor->shape);
-  ReluSum sum{more->input(), {nullptr, tensor->dtype, tensor->shape}};
+  shaped({"more", &*more}, tensor.shape);
+  GivenReluSum sum{more->input(), {nullptr, tensor.dtype, tensor.shape}, std::nullopt};
   const std::optional<Tensor> side = optional_tensor(index + 1, "side");
-  if (!side && !optional_tensor(index + 2, "sideNorm")) return sum;
-  const Tensor given = this->tensor(index + 1, "side");
-  this->tensor(index + 2, "sideNorm");  // throws where it is missing
-  maps({x, {"side", &given}});
-  shaped({"side", &given}, tensor->shape);
-  side_norm = optional_norm(index + 2, "sideNorm", {"side", &given}, false);
-  sum.side = given.input();
+  if (side.has_value() != optional_tensor(index + 2, "sideNorm").has_value()) {
+    this->tensor(side ? index + 2 : index + 1, side ? "sideNorm" : "side");  // throws
+  }
+  if (!side) return sum;
+  maps({x, {"side", &*side}});
+  shaped({"side", &*side}, tensor.shape);
+  sum.side = side->input();
+  sum.side_norm = optional_norm(index + 2, "sideNorm", {"side", &*side}, false);
   return sum;
-}
-
-void Arguments::refuse_relu_sum() const {
-  fail(ErrorCode::kArgument, op_, "more without xNorm and with needsInput but received another call");
 }
 
 Params Arguments::params(size_t index) const {

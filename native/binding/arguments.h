@@ -35,6 +35,16 @@ class Params {
   Napi::Object object_;
 };
 
+// A ReluSum that owns its norm.
+struct GivenReluSum {
+  Input more, side;
+  std::optional<Norm> side_norm;
+
+  ReluSum with(const NormWeights& gradients) const {
+    return {more, side, side_norm ? &*side_norm : nullptr, side_norm ? &gradients : nullptr};
+  }
+};
+
 class Arguments {
  public:
   // `op` is the public name of the op, such as "igcBlock".
@@ -53,9 +63,9 @@ class Arguments {
   // its norm, y, dgamma and dbeta; a norm of null or undefined: none. Throws ShapeError and what maps() does.
   std::optional<NormGradient> optional_norm_gradient(size_t index, const Tensor& dy, bool relu, bool training) const;
   // The sum under the ReLU that x came out of: from `index` on the rest of the gradient of x, and a side of the sum
-  // with its norm [4, C], which has no ReLU (both or none); none without the first. The norm is put in `side_norm`.
-  std::optional<ReluSum> optional_relu_sum(size_t index, Named x, std::optional<Norm>& side_norm) const;
-  [[noreturn]] void refuse_relu_sum() const;  // beside a norm of x, or without dx
+  // with its norm [4, C], which has no ReLU (both or none); none without the first. Throws TypeError beside a norm of
+  // x, or where dx is not wanted.
+  std::optional<GivenReluSum> optional_relu_sum(size_t index, Named x, bool has_norm, bool needs_input) const;
   Params params(size_t index) const;
   std::string text(size_t index, const char* name) const;
 

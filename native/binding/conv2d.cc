@@ -124,16 +124,15 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   args.shaped({"dy", &dy}, conv2d_output(sizes));
   const bool has_norm = args.optional_tensor(4, "xNorm").has_value();
   const bool has_sum = args.optional_tensor(9, "more").has_value();
-  if (has_sum && (has_norm || !needs_input)) args.refuse_relu_sum();
   Input x{nullptr, dy.dtype, x_shape}, w{nullptr, parameter_dtype(dy.dtype), w_shape};
-  std::optional<Norm> x_norm, side_norm;
-  std::optional<ReluSum> sum;
+  std::optional<Norm> x_norm;
+  std::optional<GivenReluSum> sum;
   if (needs_weight || has_norm || has_sum) {
     const Tensor given = args.tensor(2, "x");
     args.maps({{"dy", &dy}, {"x", &given}});
     args.shaped({"x", &given}, x_shape);
     x_norm = args.optional_norm(4, "xNorm", {"x", &given}, x_relu);
-    sum = args.optional_relu_sum(9, {"x", &given}, side_norm);
+    sum = args.optional_relu_sum(9, {"x", &given}, has_norm, needs_input);
     x = given.input();
   }
   if (needs_input) {
@@ -157,18 +156,16 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
   const Output dx =
       needs_input ? put("dx", Arguments::beside_or_over(dy, over, x_shape)) : Output{nullptr, dy.dtype, x_shape};
   const Output dw = parameter(needs_weight, "dw", w_shape);
-  const bool needs_sums = needs_input && (has_norm || side_norm.has_value());
+  const bool needs_sums = needs_input && (has_norm || (sum && sum->side_norm));
   const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};
   if (!needs_input && !needs_weight) return result;
-  dy.device().submit(
-      [p, x_norm, y_norm, needs_sums, sums, sum, side_norm, dy = dy.input(), x, w, dx, dw](Backend& backend) {
-        if (sum) {
-          const ReluSum through{sum->more, sum->side, side_norm ? &*side_norm : nullptr, side_norm ? &sums : nullptr};
-          return backend.conv2d_fused_backward_through(through, p, dy, y_norm ? &*y_norm : nullptr, x, w, dx, dw);
-        }
-        backend.conv2d_fused_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, w, dx, dw,
-                                      needs_sums ? &sums : nullptr);
-      });
+  dy.device().submit([p, x_norm, y_norm, needs_sums, sums, sum, dy = dy.input(), x, w, dx, dw](Backend& backend) {
+    if (sum) {
+      return backend.conv2d_fused_backward_through(sum->with(sums), p, dy, y_norm ? &*y_norm : nullptr, x, w, dx, dw);
+    }
+    backend.conv2d_fused_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, w, dx, dw,
+                                  needs_sums ? &sums : nullptr);
+  });
   return result;
 }
 

@@ -75,6 +75,7 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const std::optional<NormGradient> y_norm =
       args.optional_norm_gradient(6, dy, params.boolean("yRelu"), params.boolean("yTraining"));
 
+  const auto sum = args.optional_relu_sum(11, {"x", &x}, x_norm.has_value(), needs_input);
   const std::optional<Tensor> kept = args.optional_tensor(10, "z");
   std::optional<Input> z;
   if (kept) {
@@ -96,17 +97,13 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),
                secondary_dw = output(needs_secondary, "secondary", ws.shape);
-  std::optional<Norm> side_norm;
-  const std::optional<ReluSum> sum = args.optional_relu_sum(11, {"x", &x}, side_norm);
-  if (sum && (x_norm || !needs_input)) args.refuse_relu_sum();
-  const bool needs_sums = needs_input && (x_norm.has_value() || side_norm.has_value());
+  const bool needs_sums = needs_input && (x_norm.has_value() || (sum && sum->side_norm));
   const NormWeights sums = {output(needs_sums, "gamma", {x.shape[3]}), output(needs_sums, "beta", {x.shape[3]})};
-  x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, sum, side_norm, dy = dy.input(), x = x.input(),
-                     wp = wp.input(), ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
+  x.device().submit([p, x_norm, y_norm, needs_sums, z, sums, sum, dy = dy.input(), x = x.input(), wp = wp.input(),
+                     ws = ws.input(), dx, primary_dw, secondary_dw](Backend& backend) {
     if (sum) {
-      const ReluSum through{sum->more, sum->side, side_norm ? &*side_norm : nullptr, side_norm ? &sums : nullptr};
-      return backend.igc_block_backward_through(through, p, dy, y_norm ? &*y_norm : nullptr, x, wp, ws, dx, primary_dw,
-                                                secondary_dw, z ? &*z : nullptr);
+      return backend.igc_block_backward_through(sum->with(sums), p, dy, y_norm ? &*y_norm : nullptr, x, wp, ws, dx,
+                                                primary_dw, secondary_dw, z ? &*z : nullptr);
     }
     backend.igc_block_backward(p, dy, y_norm ? &*y_norm : nullptr, x, x_norm ? &*x_norm : nullptr, wp, ws, dx,
                                primary_dw, secondary_dw, needs_sums ? &sums : nullptr, z ? &*z : nullptr);

@@ -151,19 +151,18 @@ void CpuBackend::group_backward(const GroupConv& conv, const Conv2dSizes& z, Gro
   float* room = coefficients_.take<float>(static_cast<size_t>(z.C + 3 * z.K));
   if (x_norm != nullptr) task.x_norm = channel_norm(*x_norm, room);
   if (dy_norm != nullptr) task.dy_norm = channel_norm_gradient(*dy_norm, z.N * z.P * z.Q, room + z.C);
-  if (sum != nullptr) {
-    task.more = sum->more.as<float>();
-    x_norm = sum->side_norm;
-    x_norm_gradients = sum->side_gradients;
-    if (x_norm != nullptr) {
-      task.side = sum->side.as<float>();
-      task.side_mean = x_norm->mean.as<float>();
-    }
+  if (sum != nullptr) task.more = sum->more.as<float>();
+  if (sum != nullptr && sum->side_norm != nullptr) {
+    task.side = sum->side.as<float>();
+    task.side_mean = sum->side_norm->mean.as<float>();
   }
-  const bool sums = x_norm != nullptr && task.dx != nullptr;
+  // The norm whose gradients come with dx.
+  const Norm* norm = sum == nullptr ? x_norm : sum->side_norm;
+  const NormWeights* gradients = sum == nullptr ? x_norm_gradients : sum->side_gradients;
+  const bool sums = norm != nullptr && task.dx != nullptr;
   if (sums) task.x_norm_sums = norm_sums_.take<double>(static_cast<size_t>(2 * z.C));
   conv.backward(task, group_);
-  if (sums && x_norm_gradients != nullptr) put_norm_weights(task.x_norm_sums, *x_norm, *x_norm_gradients);
+  if (sums && gradients != nullptr) put_norm_weights(task.x_norm_sums, *norm, *gradients);
 }
 
 }  // namespace igcnet

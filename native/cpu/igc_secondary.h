@@ -30,9 +30,7 @@ class IgcSecondary {
   void run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead,
            const ShiftedSums& sums = {}) const;
   // Whether each channel is a lane of one whole vector.
-  bool makes_sums() const {
-    return vector_step_ % lanes_ == 0 && M_ * L_ % lanes_ == 0 && M_ % std::min(M_, lanes_) == 0;
-  }
+  bool makes_sums() const { return vector_step_ % lanes_ == 0 && M_ * L_ % lanes_ == 0; }
   int64_t shares(int64_t pixels) const;
   // sums [packed_floats()], in the order of the packed weights.
   void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer, Prefetch* ahead) const;

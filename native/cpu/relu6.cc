@@ -42,13 +42,13 @@ HWY_EXPORT(Relu6Kernel);
 HWY_EXPORT(Relu6BackwardKernel);
 
 void CpuBackend::relu6_forward(const Input& x, const Output& y) {
-  parallel_ranges(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+  parallel_map(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(Relu6Kernel)(x.as<float>(), y.as<float>(), begin, end);
   });
 }
 
 void CpuBackend::relu6_backward_input(const Input& dy, const Input& y, const Output& dx) {
-  parallel_ranges(dx.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
+  parallel_map(dx.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(Relu6BackwardKernel)(dy.as<float>(), y.as<float>(), dx.as<float>(), begin, end);
   });
 }

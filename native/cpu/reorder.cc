@@ -40,7 +40,7 @@ void run(int64_t factor, const Input& x, const Output& y, Scratch& scratch) {
   for (int64_t q = 0; q < quotient; ++q) {
     for (int64_t p = 0; p < factor; ++p) source[q * factor + p] = static_cast<int32_t>(p * quotient + q);
   }
-  parallel_ranges(rows, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
+  parallel_map(rows, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(ReorderKernel)(x.as<float>() + begin * C, source, y.as<float>() + begin * C, end - begin, C);
   });
 }

@@ -58,8 +58,6 @@ struct PairSums {
   }
 };
 
-constexpr int64_t kShareColumns = 12;  // between two shares
-
 // The sums of turns [kFirst, kFirst + kTurns) stay in registers over all pairs of rows.
 template <int kM, int kFirst, int kTurns, bool kOuter>
 HWY_NOINLINE void gradient_of_pairs(const RotateGradient3x3& task) {
@@ -76,7 +74,7 @@ HWY_NOINLINE void gradient_of_pairs(const RotateGradient3x3& task) {
     sums.template load<1>(rows, kLanes);
     int64_t t = task.count;
     for (; t >= 3; t -= 3) {
-      if (task.ahead != nullptr && t % kShareColumns < 3) task.ahead->share();
+      if (task.ahead != nullptr && t % kPairShareColumns < 3) task.ahead->share();
       sums.template add<0>(rows, dy_step, rotation);
       sums.template add<1>(rows, dy_step, rotation);
       sums.template add<2>(rows, dy_step, rotation);

@@ -174,7 +174,8 @@ inline void next_unit(RotateGradient3x3& task) {
   task.dy += task.y_unit;
 }
 
-// Its pairs of rows, likewise.
+// Its pairs of rows, likewise. They ask for a share every so many columns, in M or M + 1, even, passes over each pair.
+inline constexpr int64_t kPairShareColumns = 12;
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer

@@ -192,12 +192,12 @@ int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t single = EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
   if (!plan.takes_pairs()) return units * rows * single;
   const int64_t pair = EqualBlocks(plan.out_columns, plan.pair_outputs).blocks;
-  return units * (rows / 2 * pair * 2 * ((plan.M + 1) / 2) + rows % 2 * single);
+  return units * (rows / 2 * pair * (plan.M + plan.M % 2) + rows % 2 * single);
 }
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t units = static_cast<int64_t>(plan.units.size());
-  if (plan.takes_pairs()) return units * (rows / 2) * 2 * ((plan.M + 1) / 2) * (plan.out_columns / 12);
+  if (plan.takes_pairs()) return units * (rows / 2) * (plan.M + plan.M % 2) * (plan.out_columns / kPairShareColumns);
   constexpr int64_t kMostTurns = 4;  // of a pass over the rows
   return units * rows * (plan.takes_rows() ? std::max<int64_t>(plan.inputs / kMostTurns, 1) : 1);
 }
