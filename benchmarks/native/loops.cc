@@ -9,6 +9,7 @@
 #include "cpu/group_conv_plan.h"
 #include "cpu/igc_secondary.h"
 #include "cpu/row_kernels.h"
+#include "cpu/unit_rows.h"
 #include "inputs.h"
 #include "workload.h"
 
@@ -34,7 +35,8 @@ void count(benchmark::State& state, double multiply_adds) {
 
 float* floats(HostTensor& tensor) { return static_cast<Output>(tensor).as<float>(); }
 
-void primary(benchmark::State& state, const Stage& stage, bool gradient) {
+// `lines`: cache lines that the loop asks for at each of its shares, of more memory than the caches hold.
+void primary(benchmark::State& state, const Stage& stage, bool gradient, int64_t lines = 0) {
   const int64_t M = stage.M, K = stage.channels(), Q = stage.size, rows = stage.rows();
   const Conv2dSizes sizes{
       .N = 1, .H = Q, .W = Q, .C = K, .K = K, .R = 3, .S = 3, .G = stage.L, .P = Q, .Q = Q, .stride = 1, .padding = 1};
@@ -44,7 +46,14 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
   HostTensor x({rows + 2, units * slab}), weights({plan.packed_floats()}), y({rows * Q * K + plan.lanes});
   std::vector<const float*> pointers;
   for (int64_t r = 0; r < rows + 2; ++r) pointers.push_back(floats(x) + r * units * slab);
+  constexpr int64_t kLine = 16, kFar = int64_t{1} << 26;  // floats
+  const int64_t shares = correlate_shares(plan, rows), asked = shares * lines * kLine;
+  HostTensor far({lines == 0 ? 1 : kFar});
+  int64_t from = 0;
   for (auto _ : state) {
+    Prefetch ahead(shares);
+    ahead.add(floats(far) + from, {0, asked});
+    from = from + 2 * asked > kFar ? 0 : from + asked;
     for (int64_t u = 0; u < units; ++u) {
       const Unit& unit = plan.units[static_cast<size_t>(u)];
       float* unit_weights = floats(weights) + u * plan.packed_unit();
@@ -73,7 +82,8 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient) {
                     .y_row = Q * K,
                     .y_step = K,
                     .active = unit.active,
-                    .rotation = plan.rotation.data()});
+                    .rotation = plan.rotation.data(),
+                    .ahead = &ahead});
       }
     }
     benchmark::ClobberMemory();
@@ -109,6 +119,10 @@ void add_loops() {
       benchmark::RegisterBenchmark(("loop_secondary" + name).c_str(),
                                    [=](benchmark::State& state) { secondary(state, stage, gradient); });
     }
+  }
+  for (const int64_t lines : {0, 2, 4, 6, 8, 12}) {
+    benchmark::RegisterBenchmark(("loop_primary_asking/L24M2/lines:" + std::to_string(lines)).c_str(),
+                                 [=](benchmark::State& state) { primary(state, kStages[0], false, lines); });
   }
 }
 
