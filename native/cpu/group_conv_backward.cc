@@ -149,15 +149,18 @@ class BackwardBands {
       const int64_t border = p < band.begin ? band.begin : p < band.end ? band.end : rows.dz_end;
       const int64_t count = std::min(conv_.chunk_rows_, border - p);
       const GroupConv::Coming after = conv_.coming(all, p + count, following);
-      run_chunk(band.image, p, count, p >= band.begin && p < band.end, after, dz, sums, buffers);
+      const bool own = p >= band.begin && p < band.end;
       p += count;
+      const Floats dx_after = p < rows.dz_end ? Floats{0, 0} : dx_chunk(band.image, rows, rows.dx_begin);
+      run_chunk(band.image, p - count, count, own, after, dx_after, dz, sums, buffers);
     }
     if (task_.dx != nullptr) run_dx(index, band.image, rows, dz, buffers);
   }
 
-  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights. `after` comes while these are worked on.
-  void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, const GroupConv::Coming& after, float* dz,
-                 float* sums, Buffers& buffers) {
+  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights. `after` and `dx_after` come while these are
+  // worked on.
+  void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, const GroupConv::Coming& after,
+                 const Floats& dx_after, float* dz, float* sums, Buffers& buffers) {
     const int64_t Q = sizes_.Q, K = sizes_.K, pixels = rows * Q, first = (image * sizes_.P + p) * Q * K;
     const float* dy = task_.dy + first;
     float* dz_chunk = dz + p * Q * K;
@@ -175,6 +178,7 @@ class BackwardBands {
     ahead.add(task_.dy_norm.x, conv_.outputs_of(after));
     if (task_.secondary_dw != nullptr) ahead.add(task_.z, conv_.outputs_of(after));
     ahead.add(task_.x, conv_.inputs_of(after));
+    ask_for_dx(dx_after, ahead);
     if (conv_.secondary_) {
       conv_.secondary_->run(dy, pixels, transposed_secondary_, dz_chunk, buffers.tuples, &ahead);
     }
@@ -199,6 +203,21 @@ class BackwardBands {
     }
   }
 
+  // The chunk of dx from row h on.
+  Floats dx_chunk(int64_t image, const Rows& rows, int64_t h) const {
+    const int64_t row_floats = sizes_.W * sizes_.C;
+    if (task_.dx == nullptr || h >= rows.dx_end) return {0, 0};
+    return {(image * sizes_.H + h) * row_floats, std::min(conv_.dx_chunk_rows_, rows.dx_end - h) * row_floats};
+  }
+
+  // What a chunk of dx takes. Where dx lies in the memory of dy, it is in the cache.
+  void ask_for_dx(const Floats& chunk, Prefetch& ahead) const {
+    if (task_.dx != task_.dy) ahead.add(task_.dx, chunk);
+    if (sums_ != nullptr || task_.more != nullptr) ahead.add(task_.x, chunk);
+    ahead.add(task_.more, chunk);
+    ahead.add(task_.side, chunk);
+  }
+
   void run_dx(int64_t index, int64_t image, const Rows& rows, const float* dz, Buffers& buffers) {
     const CorrelationPlan& plan = conv_.backward_;
     const int64_t W = sizes_.W, C = sizes_.C, row_floats = W * C;
@@ -211,13 +230,7 @@ class BackwardBands {
       const int64_t first = (image * sizes_.H + h) * row_floats;
       float* dx = task_.dx + first;
       Prefetch ahead(correlate_shares(plan, count));
-      const int64_t coming = std::min(conv_.dx_chunk_rows_, rows.dx_end - h - count);
-      const Floats after{first + count * row_floats, coming * row_floats};
-      // Where dx lies in the memory of dy, it is in the cache.
-      if (task_.dx != task_.dy) ahead.add(task_.dx, after);
-      if (sums_ != nullptr || task_.more != nullptr) ahead.add(task_.x, after);
-      ahead.add(task_.more, after);
-      ahead.add(task_.side, after);
+      ask_for_dx(dx_chunk(image, rows, h + count), ahead);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
       const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm);

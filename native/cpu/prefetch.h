@@ -40,7 +40,7 @@ class Prefetch {
 
  private:
   static constexpr int64_t kLine = 16;  // floats of a cache line
-  static constexpr int kMostParts = 4;
+  static constexpr int kMostParts = 8;
   struct Part {
     const float* next;
     int64_t lines;

@@ -53,6 +53,7 @@ HWY_INLINE void add_turn(const float* const* x, const float* wp, const float* wq
   }
 }
 
+// Few turns: each makes the sums of inputs anew, since storing them would cost more.
 template <int kM, int kOutputs, bool kOuter, int... kJ>
 HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
                               Prefetch* ahead, V* p, V* q, std::integer_sequence<int, kJ...>) {
@@ -62,20 +63,64 @@ HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const floa
    ...);
 }
 
-template <int kM, int kOutputs, bool kOuter>
-HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
-                          Prefetch* ahead, V* p, V* q) {
-  if constexpr (kM <= 4) {
-    return add_few_turns<kM, kOutputs, kOuter>(x, wp, wq, rotation, ahead, p, q, std::make_integer_sequence<int, kM>());
+// Likewise of inputs that load(place, v, u) gives for each column. (Few turns by this loop are a tenth slower with GCC.)
+template <int kM, int kOutputs, class Load>
+HWY_INLINE void add_products(const float* wp, const float* wq, Prefetch* ahead, V* p, V* q, const Load& load) {
+  if (ahead != nullptr) ahead->share();
+  V weight_p[3], weight_q[3];
+#pragma GCC unroll 3
+  for (int s = 0; s < 3; ++s) {
+    weight_p[s] = load_once(wp + s * kM * kLanes);
+    weight_q[s] = load_once(wq + s * kM * kLanes);
   }
-  add_turn<kM, kOutputs, kOuter>(
-      x, wp, wq, [](V v) HWY_ATTR { return v; }, ahead, p, q);
+#pragma GCC unroll 12
+  for (int column = 0; column < kOutputs + 2; ++column) {
+    V v, u;
+    load(column * kLanes, v, u);
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      if (column < s || column - s >= kOutputs) continue;
+      p[column - s] = hn::MulAdd(weight_p[s], v, p[column - s]);
+      q[column - s] = hn::MulAdd(weight_q[s], u, q[column - s]);
+    }
+  }
+}
+
+// Many turns: turn 0 leaves the sums in the L1 cache for the others.
+template <int kM, int kOutputs, bool kOuter>
+HWY_INLINE void add_many_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
+                               Prefetch* ahead, V* p, V* q) {
+  HWY_ALIGN float sums[2][(kOutputs + 2) * kLanes];
+  const float *x0 = kOuter ? anew(x[0]) : nullptr, *x3 = kOuter ? anew(x[3]) : nullptr;
+  const float *x1 = anew(x[1]), *x2 = anew(x[2]);
+  add_products<kM, kOutputs>(wp, wq, ahead, p, q, [&](int at, V& v, V& u) HWY_ATTR {
+    const V d1 = hn::LoadU(D(), x1 + at), d2 = hn::LoadU(D(), x2 + at);
+    v = computed(kOuter ? hn::Sub(hn::LoadU(D(), x0 + at), d2) : hn::Add(d1, d2));
+    u = computed(kOuter ? hn::Sub(hn::LoadU(D(), x3 + at), d1) : hn::Sub(d2, d1));
+    hn::Store(v, D(), sums[0] + at);
+    hn::Store(u, D(), sums[1] + at);
+  });
+  const float *sums_v = anew(sums[0]), *sums_u = anew(sums[1]);
 #pragma GCC unroll 1
   for (int j = 1; j < kM; ++j) {
     const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
-    add_turn<kM, kOutputs, kOuter>(
-        x, anew(wp) + j * kLanes, anew(wq) + j * kLanes, [&](V v) HWY_ATTR { return hn::TableLookupLanes(v, indices); },
-        j % 2 == 0 ? ahead : nullptr, p, q);
+    add_products<kM, kOutputs>(anew(wp) + j * kLanes, anew(wq) + j * kLanes, j % 2 == 0 ? ahead : nullptr, p, q,
+                               [&](int at, V& v, V& u) HWY_ATTR {
+                                 v = computed(hn::TableLookupLanes(hn::Load(D(), sums_v + at), indices));
+                                 u = computed(hn::TableLookupLanes(hn::Load(D(), sums_u + at), indices));
+                               });
+  }
+}
+
+constexpr bool few_turns(int M) { return M <= 4; }
+
+template <int kM, int kOutputs, bool kOuter>
+HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* wq, const int32_t* rotation,
+                          Prefetch* ahead, V* p, V* q) {
+  if constexpr (few_turns(kM)) {
+    add_few_turns<kM, kOutputs, kOuter>(x, wp, wq, rotation, ahead, p, q, std::make_integer_sequence<int, kM>());
+  } else {
+    add_many_turns<kM, kOutputs, kOuter>(x, wp, wq, rotation, ahead, p, q);
   }
 }
 
@@ -87,6 +132,14 @@ HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate
   Prefetch* ahead = task.ahead;
   const int64_t step = task.y_step, active = task.active;
   constexpr int kKernelRow = 3 * kM * kLanes;
+  if constexpr (!few_turns(kM)) {
+    // Other stores would wait behind one whose line has to come first.
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) {
+      __builtin_prefetch(y0 + i * step, 1);
+      __builtin_prefetch(y1 + i * step, 1);
+    }
+  }
   V p[kOutputs], q[kOutputs];
 #pragma GCC unroll 16
   for (int i = 0; i < kOutputs; ++i) p[i] = q[i] = hn::Zero(D());
