@@ -178,7 +178,10 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
     plan.element = plan.lanes;
     plan.column = plan.inputs * plan.lanes;
   }
-  if (plan.takes_rows() && plan.way == Way::kRotate) plan.pair_outputs = most_pair_outputs_3x3();
+  if (plan.takes_rows()) {
+    plan.pair_outputs = most_pair_outputs_3x3(plan.inputs);
+    plan.pair_gradients = takes_gradient_pairs_3x3(plan.inputs);
+  }
   if (forward) {
     plan_forward_columns(plan);
   } else {

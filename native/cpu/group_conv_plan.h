@@ -59,6 +59,7 @@ struct CorrelationPlan {
   int64_t M;                            // kRotate: channels that turn, the fewer of inputs and outputs
   int64_t input_halves, output_halves;  // kRotate: 1 or 2
   int64_t pair_outputs;                 // the most columns of a block of two rows, 0: rows go by themselves
+  bool pair_gradients;                  // whether those of the weights are summed over pairs of rows
 
   std::vector<Phase> phases;
   int64_t width;               // columns of a row buffer, padding included
@@ -98,7 +99,7 @@ struct CorrelationPlan {
   int64_t unit_weights() const { return R * S * inputs * unit_lanes(); }
   int64_t weight_floats() const { return static_cast<int64_t>(units.size()) * unit_weights(); }
   // The weights as the loops read them: behind those of a unit, those of its pairs of rows.
-  int64_t packed_unit() const { return unit_weights() + (takes_pairs() ? 4 * S * M * lanes : 0); }
+  int64_t packed_unit() const { return unit_weights() + (takes_pairs() ? 4 * S * inputs * lanes : 0); }
   int64_t packed_floats() const { return static_cast<int64_t>(units.size()) * packed_unit(); }
   // Input rows that the output rows [begin, begin + count) need, at most, for any begin.
   int64_t most_rows_under(int64_t count) const;

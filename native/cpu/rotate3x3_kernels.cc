@@ -23,9 +23,6 @@ constexpr int kMostTurns = 4;
 constexpr int passes(int M) { return (M + kMostTurns - 1) / kMostTurns; }
 constexpr int turns(int M) { return (M + passes(M) - 1) / passes(M); }  // of the largest pass
 
-// Outputs with a sum each, beside three weights and an input. GCC spills sums from 12 on where there are 16 registers.
-constexpr int kMostSums = kManyRegisters ? 16 : 11;
-
 // With 32 registers and turns, in them are the sums, the inputs, a weight, and with more than one pass the outputs so
 // far.
 constexpr int most_outputs(int M) {
@@ -88,53 +85,6 @@ HWY_INLINE void sum_passes(const Rotate3x3& task, const float* const* rows, int6
   (sum_turns<kM, kM * kPass / kPasses, kM*(kPass + 1) / kPasses, kOutputs>(task, rows, t, out), ...);
 }
 
-// What one kernel row adds to kOutputs neighbouring outputs with one weight vector a column. Each input is loaded once
-// for the three columns that it meets: 33 multiply-adds take 16 loads.
-template <int kOutputs, V (*kLoad)(const float*)>
-HWY_INLINE void add_kernel_row(const float* x, const float* w, int w_column, V* out) {
-  V weight[3];
-#pragma GCC unroll 3
-  for (int s = 0; s < 3; ++s) weight[s] = load_again(w + s * w_column);
-#pragma GCC unroll 18
-  for (int column = 0; column < kOutputs + 2; ++column) {
-    const V value = kLoad(x + column * kLanes);
-#pragma GCC unroll 3
-    for (int s = 0; s < 3; ++s) {
-      if (column < s || column - s >= kOutputs) continue;
-      out[column - s] = hn::MulAdd(weight[s], value, out[column - s]);
-    }
-  }
-}
-
-// With 16 registers there is one sum for each output, which is turned on from j to j: when that of the next j is added
-// to it, what is there already has come as far as that one has.
-template <int kM, int kOutputs>
-HWY_INLINE void sum_turn_by_turn(const Rotate3x3& task, const float* const* rows, int64_t t, V* out) {
-#pragma GCC unroll 8
-  for (int turn = kM - 1; turn >= 0; --turn) {
-    // Neighbours differ in one bit, or by 1.
-    const auto place = [](int i) { return kShuffles<kM> ? i ^ (i >> 1) : i; };
-    const int j = place(turn);
-    for (int r = 0; r < 3; ++r) {
-      add_kernel_row<kOutputs, load_again>(anew(rows[r] + t), anew(task.w[r] + j * kLanes), kM * kLanes, out);
-    }
-    if (turn == 0) return;
-    const int step = kShuffles<kM> ? j ^ place(turn - 1) : 1;
-#pragma GCC unroll 16
-    for (int i = 0; i < kOutputs; ++i) out[i] = turned<kM>(out[i], step, task.rotation);
-  }
-}
-
-// Groups of kLanes channels: input j, repeated over the vector, meets all outputs. Nothing turns.
-template <int kOutputs>
-HWY_INLINE void sum_repeated(const Rotate3x3& task, const float* const* rows, int64_t t, V* out) {
-  for (int r = 0; r < 3; ++r) {
-    const float *x = anew(rows[r] + t), *w = anew(task.w[r]);
-#pragma GCC unroll 1
-    for (int j = 0; j < kLanes; ++j, ++x, w += kLanes) add_kernel_row<kOutputs, repeat>(x, w, kLanes * kLanes, out);
-  }
-}
-
 // `blocks` blocks of kOutputs columns from `first` on, of every unit and row. kWhole: all lanes are stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64_t blocks) {
@@ -154,11 +104,11 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
 #pragma GCC unroll 16
       for (int i = 0; i < kOutputs; ++i) out[i] = hn::Zero(D());
       if constexpr (kM == kLanes) {
-        sum_repeated<kOutputs>(task, task.x + row, t, out);
+        sum_repeated<kOutputs, 3>(task.x + row, t, task.w, out);
       } else if constexpr (kManyRegisters) {
         sum_passes<kM, kOutputs>(task, task.x + row, t, out, std::make_integer_sequence<int, passes(kM)>());
       } else {
-        sum_turn_by_turn<kM, kOutputs>(task, task.x + row, t, out);
+        sum_turn_by_turn<kM, kOutputs, 3>(task.x + row, t, task.w, task.rotation, out);
       }
       if constexpr (kWhole) {
         if (task.mask.x != nullptr) {

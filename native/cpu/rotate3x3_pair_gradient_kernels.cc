@@ -135,6 +135,8 @@ HWY_INLINE void gradient_any_pairs(const RotateGradient3x3& task, std::integer_s
 
 #endif
 
+bool TakesGradientPairsKernel(int64_t M) { return HWY_TARGET == HWY_AVX3 && M < kLanes; }
+
 void RotateGradientPairs3x3Kernel(const RotateGradient3x3& task) {
 #if HWY_TARGET == HWY_AVX3
   gradient_any_pairs(task, std::make_integer_sequence<int, kLanes - 1>());
@@ -154,9 +156,11 @@ namespace igcnet {
 namespace {
 
 HWY_EXPORT(RotateGradientPairs3x3Kernel);
+HWY_EXPORT(TakesGradientPairsKernel);
 
 }  // namespace
 
+bool takes_gradient_pairs_3x3(int64_t M) { return HWY_DYNAMIC_DISPATCH(TakesGradientPairsKernel)(M); }
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task) {
   HWY_DYNAMIC_DISPATCH(RotateGradientPairs3x3Kernel)(task);
 }

@@ -208,11 +208,11 @@ HWY_INLINE void rotate_any_pairs(const Rotate3x3& task, std::integer_sequence<in
   kRotate[task.M - 1](task);
 }
 
-int64_t MostPairOutputsKernel() { return kMostOutputs; }
+int64_t MostTurnedOutputsKernel(int64_t M) { return M <= kMostM ? kMostOutputs : 0; }
 
 #else
 
-int64_t MostPairOutputsKernel() { return 0; }
+int64_t MostTurnedOutputsKernel(int64_t M) { return M < 0; }
 
 #endif
 
@@ -226,15 +226,17 @@ void RotatePairs3x3Kernel(const Rotate3x3& task) {
 
 void PairWeights3x3Kernel(const float* const* w, int64_t M, const int32_t* rotation, float* out) {
   const int64_t kernel_row = 3 * M * kLanes;
+  const bool turns = MostTurnedOutputsKernel(M) > 0;
   for (int64_t s = 0; s < 3; ++s) {
     for (int64_t j = 0; j < M; ++j) {
-      const auto indices = hn::SetTableIndices(D(), rotation + j * kLanes);
       const int64_t at = (s * M + j) * kLanes;
       const V first = hn::LoadU(D(), w[0] + at), second = hn::LoadU(D(), w[1] + at), third = hn::LoadU(D(), w[2] + at);
       const V outer = hn::Add(first, third), half = hn::Set(D(), 0.5f);
       const V rows[4] = {first, hn::Mul(hn::Add(outer, second), half), hn::Mul(hn::Sub(outer, second), half), third};
       for (int64_t r = 0; r < 4; ++r) {
-        hn::StoreU(hn::TableLookupLanes(rows[r], indices), D(), out + r * kernel_row + at);
+        V row = rows[r];
+        if (turns) row = hn::TableLookupLanes(row, hn::SetTableIndices(D(), rotation + j * kLanes));
+        hn::StoreU(row, D(), out + r * kernel_row + at);
       }
     }
   }
@@ -252,15 +254,23 @@ namespace {
 
 HWY_EXPORT(RotatePairs3x3Kernel);
 HWY_EXPORT(PairWeights3x3Kernel);
-HWY_EXPORT(MostPairOutputsKernel);
+HWY_EXPORT(MostTurnedOutputsKernel);
+
+bool turns_inputs(int64_t M) { return HWY_DYNAMIC_DISPATCH(MostTurnedOutputsKernel)(M) > 0; }
 
 }  // namespace
 
-void rotate_pairs_3x3(const Rotate3x3& task) { HWY_DYNAMIC_DISPATCH(RotatePairs3x3Kernel)(task); }
+void rotate_pairs_3x3(const Rotate3x3& task) {
+  if (!turns_inputs(task.M)) return rotate_sum_rows_3x3(task);
+  HWY_DYNAMIC_DISPATCH(RotatePairs3x3Kernel)(task);
+}
 void pair_weights_3x3(const float* const* w, int64_t M, const int32_t* rotation, float* out) {
   HWY_DYNAMIC_DISPATCH(PairWeights3x3Kernel)(w, M, rotation, out);
 }
-int64_t most_pair_outputs_3x3() { return HWY_DYNAMIC_DISPATCH(MostPairOutputsKernel)(); }
+int64_t most_pair_outputs_3x3(int64_t M) {
+  return turns_inputs(M) ? HWY_DYNAMIC_DISPATCH(MostTurnedOutputsKernel)(M) : most_sum_row_outputs_3x3(M);
+}
+int64_t pair_shares_3x3(int64_t M) { return turns_inputs(M) ? M + M % 2 : kSumRowShares; }
 
 }  // namespace igcnet
 #endif  // HWY_ONCE

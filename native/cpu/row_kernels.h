@@ -137,7 +137,7 @@ struct Rotate3x3 {
   float* y = nullptr;
   int64_t y_row = 0, y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
-  Prefetch* ahead = nullptr;  // a share for each block of columns; M or M + 1, even, for those of a pair of rows
+  Prefetch* ahead = nullptr;  // a share for each block of columns; pair_shares_3x3() for those of a pair of rows
   MaskedSums mask{};          // where all lanes are active
 };
 void rotate_3x3(const Rotate3x3& task);
@@ -145,12 +145,17 @@ void rotate_3x3(const Rotate3x3& task);
 int64_t most_outputs_3x3(int64_t M);
 
 // The weights of pairs of rows (Winograd's F(2, 3)), [4][3][M][lanes], of those of three kernel rows, [3][M][lanes]
-// each.
+// each, as rotate_pairs_3x3() reads them.
 void pair_weights_3x3(const float* const* w, int64_t M, const int32_t* rotation, float* out);
-// The most columns of a block of two rows, for M below the lanes; 0 where rows are better worked on by themselves.
-int64_t most_pair_outputs_3x3();
+// The most columns of a block of two rows; 0 where rows are better worked on by themselves. What a block asks for.
+int64_t most_pair_outputs_3x3(int64_t M);
+int64_t pair_shares_3x3(int64_t M);
 // The pairs of rows 0 and 1, 2 and 3, .. of rotate_3x3(); a last row without another one is left out.
 void rotate_pairs_3x3(const Rotate3x3& task);
+// Those that are worked on by rows of sums, likewise.
+int64_t most_sum_row_outputs_3x3(int64_t M);
+inline constexpr int64_t kSumRowShares = 4;
+void rotate_sum_rows_3x3(const Rotate3x3& task);
 
 // RotateGradientRow likewise, summed over all rows; dw[r] [3][M][lanes], in the order of the weights.
 struct RotateGradient3x3 {
@@ -164,7 +169,7 @@ struct RotateGradient3x3 {
   const float* dy = nullptr;
   int64_t dy_row = 0, dy_step = 0;
   const int32_t* rotation = nullptr;
-  bool pairs = false;         // two rows at a time, where most_pair_outputs_3x3() is not 0
+  bool pairs = false;         // two rows at a time, where takes_gradient_pairs_3x3()
   Prefetch* ahead = nullptr;  // a share for each row, or more
 };
 void rotate_gradient_3x3(const RotateGradient3x3& task);
@@ -176,6 +181,7 @@ inline void next_unit(RotateGradient3x3& task) {
 
 // Its pairs of rows, likewise. They ask for a share every so many columns, in M or M + 1, even, passes over each pair.
 inline constexpr int64_t kPairShareColumns = 12;
+bool takes_gradient_pairs_3x3(int64_t M);
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);
 
 // A run of neighbouring pixels: columns [column, column + count) of an image row, bound for the columns of a row buffer

@@ -36,7 +36,7 @@ void pack_units(const CorrelationPlan& plan, const float* w, float* packed) {
     float* place = packed + u * plan.packed_unit();
     plan.pack_weights(unit, w, place);
     if (plan.takes_pairs()) {
-      pair_weights_3x3(kernel_rows(plan, place).w, plan.M, plan.rotation.data(), place + plan.unit_weights());
+      pair_weights_3x3(kernel_rows(plan, place).w, plan.inputs, plan.rotation.data(), place + plan.unit_weights());
     }
   });
 }
@@ -192,12 +192,12 @@ int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t single = EqualBlocks(plan.out_columns, most_outputs_3x3(plan.inputs)).blocks;
   if (!plan.takes_pairs()) return units * rows * single;
   const int64_t pair = EqualBlocks(plan.out_columns, plan.pair_outputs).blocks;
-  return units * (rows / 2 * pair * (plan.M + plan.M % 2) + rows % 2 * single);
+  return units * (rows / 2 * pair * pair_shares_3x3(plan.inputs) + rows % 2 * single);
 }
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t units = static_cast<int64_t>(plan.units.size());
-  if (plan.takes_pairs()) return units * (rows / 2) * (plan.M + plan.M % 2) * (plan.out_columns / kPairShareColumns);
+  if (plan.pair_gradients) return units * (rows / 2) * (plan.M + plan.M % 2) * (plan.out_columns / kPairShareColumns);
   constexpr int64_t kMostTurns = 4;  // of a pass over the rows
   return units * rows * (plan.takes_rows() ? std::max<int64_t>(plan.inputs / kMostTurns, 1) : 1);
 }
@@ -287,7 +287,7 @@ void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t cou
                              .dy_row = plan.out_columns * dy_step,
                              .dy_step = dy_step,
                              .rotation = plan.inverse_rotation.data(),
-                             .pairs = plan.takes_pairs(),
+                             .pairs = plan.pair_gradients,
                              .ahead = &ahead};
       for (int64_t r = 0; r < 3; ++r) task.dw[r] = sums + u * plan.unit_weights() + r * 3 * plan.inputs * plan.lanes;
       rotate_gradient_3x3(task);

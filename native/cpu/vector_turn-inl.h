@@ -1,5 +1,5 @@
-// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, repeating an input, and
-// the mask of outputs. Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and
+// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, repeating an input, sums of
+// one weight vector a column, and the mask of outputs. Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and
 // igc_block.
 #if defined(IGCNET_CPU_VECTOR_TURN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef IGCNET_CPU_VECTOR_TURN_INL_H_
@@ -58,6 +58,59 @@ HWY_INLINE V repeat(const float* p) {
 #endif
   return v;
 #endif
+}
+
+// Outputs with a sum each, beside three weights and an input. GCC spills sums from 12 on where there are 16 registers.
+constexpr int kMostSums = kManyRegisters ? 16 : 11;
+
+// What one kernel row adds to kOutputs neighbouring outputs with one weight vector a column. Each input is loaded once
+// for the three columns that it meets: 33 multiply-adds take 16 loads.
+template <int kOutputs, V (*kLoad)(const float*)>
+HWY_INLINE void add_kernel_row(const float* x, const float* w, int w_column, V* out) {
+  V weight[3];
+#pragma GCC unroll 3
+  for (int s = 0; s < 3; ++s) weight[s] = load_again(w + s * w_column);
+#pragma GCC unroll 18
+  for (int column = 0; column < kOutputs + 2; ++column) {
+    const V value = kLoad(x + column * kLanes);
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      if (column < s || column - s >= kOutputs) continue;
+      out[column - s] = hn::MulAdd(weight[s], value, out[column - s]);
+    }
+  }
+}
+
+// kRows rows from place t on with the weights of a kernel row each. There is one sum for each output, which is turned on
+// from j to j: when that of the next j is added to it, what is there already has come as far as that one has.
+template <int kM, int kOutputs, int kRows>
+HWY_INLINE void sum_turn_by_turn(const float* const* rows, int64_t t, const float* const* w, const int32_t* rotation,
+                                 V* out) {
+#pragma GCC unroll 8
+  for (int turn = kM - 1; turn >= 0; --turn) {
+    // Neighbours differ in one bit, or by 1.
+    const auto place = [](int i) { return kShuffles<kM> ? i ^ (i >> 1) : i; };
+    const int j = place(turn);
+    for (int r = 0; r < kRows; ++r) {
+      add_kernel_row<kOutputs, load_again>(anew(rows[r] + t), anew(w[r] + j * kLanes), kM * kLanes, out);
+    }
+    if (turn == 0) return;
+    const int step = kShuffles<kM> ? j ^ place(turn - 1) : 1;
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i) out[i] = turned<kM>(out[i], step, rotation);
+  }
+}
+
+// Likewise of groups of kLanes channels: input j, repeated over the vector, meets all outputs. Nothing turns.
+template <int kOutputs, int kRows>
+HWY_INLINE void sum_repeated(const float* const* rows, int64_t t, const float* const* w, V* out) {
+  for (int r = 0; r < kRows; ++r) {
+    const float *x = anew(rows[r] + t), *weights = anew(w[r]);
+#pragma GCC unroll 1
+    for (int j = 0; j < kLanes; ++j, ++x, weights += kLanes) {
+      add_kernel_row<kOutputs, repeat>(x, weights, kLanes * kLanes, out);
+    }
+  }
 }
 
 // The mask of kOutputs outputs y, of the channels from `channel` on, which lie `at` floats behind those of the task.
