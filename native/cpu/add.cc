@@ -2,6 +2,8 @@
 // way. Checked against `reference`, add bit for bit.
 #include <cstdint>
 
+#include "hwy/cache_control.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/add.cc"
 #include "cpu/simd.h"
@@ -42,13 +44,17 @@ HWY_INLINE hn::Vec<D> load(D d, const AddOperand& x, int64_t i, int64_t c) {
   return x.relu ? rectified(d, result) : result;
 }
 
-void AddReluKernel(const AddOperand& a, const AddOperand& b, int64_t C, float* y, int64_t begin_row, int64_t end_row) {
+// `streams`: y goes past the caches (cpu/streams.h).
+void AddReluKernel(const AddOperand& a, const AddOperand& b, int64_t C, float* y, int64_t begin_row, int64_t end_row,
+                   bool streams) {
   for (int64_t row = begin_row; row < end_row; ++row) {
     for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
       const int64_t i = row * C + c;
-      hn::StoreU(rectified(d, hn::Add(load(d, a, i, c), load(d, b, i, c))), d, y + i);
+      const auto sum = rectified(d, hn::Add(load(d, a, i, c), load(d, b, i, c)));
+      streams ? hn::Stream(sum, d, y + i) : hn::StoreU(sum, d, y + i);
     });
   }
+  if (streams) hwy::FlushStream();
 }
 
 }  // namespace HWY_NAMESPACE
@@ -59,6 +65,7 @@ HWY_AFTER_NAMESPACE();
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
 #include "cpu/parallel.h"
+#include "cpu/streams.h"
 
 namespace igcnet {
 namespace {
@@ -89,15 +96,17 @@ void CpuBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Inpu
     parallel_map(y.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
       const AddOperand left = operand({a.as<float>() + begin, a.dtype, {}}, nullptr, nullptr);
       const AddOperand right = operand({b.as<float>() + begin, b.dtype, {}}, nullptr, nullptr);
-      HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, end - begin, y.as<float>() + begin, 0, 1);
+      HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, end - begin, y.as<float>() + begin, 0, 1, false);
     });
     return;
   }
   const int64_t C = norm->mean.elements();
   float* scales = coefficients_.take<float>(static_cast<size_t>(2 * C));
+  constexpr int64_t kLine = 16;  // floats
+  const bool streams = C % kLine == 0 && worth_streaming(y.as<float>(), y.elements());
   const AddOperand left = operand(a, a_norm, scales), right = operand(b, b_norm, scales + C);
   parallel_map(y.elements() / C, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, C, y.as<float>(), begin, end);
+    HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, C, y.as<float>(), begin, end, streams);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "cpu/parallel.h"
 #include "cpu/prefetch.h"
+#include "cpu/streams.h"
 #include "cpu/unit_rows.h"
 
 namespace igcnet {
@@ -101,6 +102,11 @@ struct ForwardBuffers {
 
 }  // namespace
 
+bool GroupConv::streams_y(const GroupConvForward& task) const {
+  return streams_outputs() && secondary_ && secondary_->fills_vectors() && task.y_norm.mean == nullptr &&
+         worth_streaming(task.y, sizes_.N * sizes_.P * sizes_.Q * sizes_.K);
+}
+
 void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch) const {
   if (bands() == 0) return;
   const CorrelationPlan& plan = forward_;
@@ -130,6 +136,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   }
   const int64_t row_floats = sizes_.W * sizes_.C, image_floats = sizes_.H * row_floats;
   const float* end = task.x + sizes_.N * image_floats;
+  const bool streams = streams_y(task);
   parallel_tasks(bands(), multiply_adds(), kMultiplyAddGrain, [&](int64_t index, int thread, int64_t next) {
     const Band b = band(index);
     ForwardBuffers local = buffers(memory + thread * thread_floats, nullptr);
@@ -143,22 +150,23 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       Prefetch ahead(correlate_shares(plan, rows) + (secondary_ ? secondary_->shares(rows * Q) : 0));
       const Coming after = coming(b, row + rows, band(next));
       ahead.add(task.x, inputs_of(after));
-      ahead.add(task.y, outputs_of(after));
+      if (!streams) ahead.add(task.y, outputs_of(after));
       ahead.add(task.z, outputs_of(after));
       find_rows(plan, row, rows, local.x, local.pointers);
       correlate_rows(plan, row, rows, local.x, primary, z, K, local.pointers, ahead);
       float* chunk_sums = sums == nullptr ? nullptr : sums + chunk * 3 * K;
       ShiftedSums shifted;
-      if (chunk_sums != nullptr && secondary_ && secondary_->makes_sums()) {
+      if (chunk_sums != nullptr && secondary_ && secondary_->fills_vectors()) {
         shifted = {chunk_sums, chunk_sums + K, chunk_sums + 2 * K, true};
       }
-      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead, shifted);
+      if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead, shifted, streams);
       if (task.y_norm.mean != nullptr) normalise_rows(task.y_norm, y, rows * Q, K, y);
       if (chunk_sums != nullptr && rows * Q > 0) {
         if (shifted.shift == nullptr) statistics_rows(y, rows * Q, K, chunk_sums);
         counts[chunk] = rows * Q;
       }
     }
+    if (streams) flush_streams();
   });
   if (sums != nullptr) combine_statistics(sums, counts, bands() * chunks, K, task.mean, task.var);
 }

@@ -91,6 +91,8 @@ class GroupConv {
 
   int64_t bands() const { return sizes_.N * bands_per_image_; }
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
+  // Whether y goes past the caches.
+  bool streams_y(const GroupConvForward& task) const;
   int64_t multiply_adds() const {
     const int64_t primary = sizes_.R * sizes_.S * sizes_.C / sizes_.G;
     return sizes_.N * sizes_.P * sizes_.Q * sizes_.K * (primary + (secondary_ ? secondary_->L() : 0));

@@ -157,8 +157,8 @@ class BackwardBands {
     if (task_.dx != nullptr) run_dx(index, band.image, rows, dz, buffers);
   }
 
-  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights. `after` and `dx_after` come while these are
-  // worked on.
+  // Output rows [p, p + rows): dz, and if `own` the gradients of the weights. `after` and `dx_after` come while these
+  // are worked on.
   void run_chunk(int64_t image, int64_t p, int64_t rows, bool own, const GroupConv::Coming& after,
                  const Floats& dx_after, float* dz, float* sums, Buffers& buffers) {
     const int64_t Q = sizes_.Q, K = sizes_.K, pixels = rows * Q, first = (image * sizes_.P + p) * Q * K;

@@ -119,7 +119,7 @@ int64_t IgcSecondary::shares(int64_t pixels) const {
 }
 
 void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead,
-                       const ShiftedSums& sums) const {
+                       const ShiftedSums& sums, bool streams) const {
   const Tuples in = tuples(x, pixels, buffer);
   const int64_t few = few_pixels(in.step);
   for (int64_t p = 0; p < pixels; p += few) {
@@ -142,7 +142,8 @@ void IgcSecondary::run(const float* x, int64_t pixels, const float* packed, floa
                      .y_vector = vector_step_,
                      .active = group.active,
                      .ahead = ahead,
-                     .sums = of_group});
+                     .sums = of_group,
+                     .streams = streams});
     }
   }
 }

@@ -25,12 +25,12 @@ class IgcSecondary {
   bool reads_behind() const { return reads_behind_; }
 
   void pack(bool forward, const float* w, float* packed) const;
-  // x and y have K floats a pixel. `ahead` is asked for shares(pixels) or more. `sums`, where makes_sums(), are those
-  // of y.
+  // x and y have K floats a pixel. `ahead` is asked for shares(pixels) or more. `sums`, where fills_vectors(), are
+  // those of y. `streams`: as in CorrelateRow, where fills_vectors() and y begins a cache line.
   void run(const float* x, int64_t pixels, const float* packed, float* y, float* buffer, Prefetch* ahead,
-           const ShiftedSums& sums = {}) const;
+           const ShiftedSums& sums = {}, bool streams = false) const;
   // Whether each channel is a lane of one whole vector.
-  bool makes_sums() const { return vector_step_ % lanes_ == 0 && M_ * L_ % lanes_ == 0; }
+  bool fills_vectors() const { return vector_step_ % lanes_ == 0 && M_ * L_ % lanes_ == 0; }
   int64_t shares(int64_t pixels) const;
   // sums [packed_floats()], in the order of the packed weights.
   void add_gradient(const float* dy, const float* z, int64_t pixels, float* sums, float* buffer, Prefetch* ahead) const;

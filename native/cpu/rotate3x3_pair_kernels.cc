@@ -63,7 +63,8 @@ HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const floa
    ...);
 }
 
-// Likewise of inputs that load(place, v, u) gives for each column. (Few turns by this loop are a tenth slower with GCC.)
+// Likewise of inputs that load(place, v, u) gives for each column. (Few turns by this loop are a tenth slower with
+// GCC.)
 template <int kM, int kOutputs, class Load>
 HWY_INLINE void add_products(const float* wp, const float* wq, Prefetch* ahead, V* p, V* q, const Load& load) {
   if (ahead != nullptr) ahead->share();

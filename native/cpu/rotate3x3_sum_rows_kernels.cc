@@ -41,7 +41,8 @@ struct SumRows {
   }
 };
 
-// `blocks` blocks of kOutputs columns of two rows, from place t of the sums and from y on. kWhole: all lanes are stored.
+// `blocks` blocks of kOutputs columns of two rows, from place t of the sums and from y on. kWhole: all lanes are
+// stored.
 template <int kM, int kOutputs, bool kWhole>
 HWY_NOINLINE void sum_row_blocks(const Rotate3x3& given, int64_t unit, const SumRows& sums, int64_t t, float* y,
                                  int64_t blocks) {

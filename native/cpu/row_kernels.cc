@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cpu/equal_blocks.h"
+#include "hwy/cache_control.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_kernels.cc"
@@ -100,6 +101,10 @@ HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_
   }
 }
 
+constexpr bool kStreams = HWY_TARGET == HWY_AVX3;
+bool StreamsOutputsKernel() { return kStreams; }
+void FlushStreamsKernel() { hwy::FlushStream(); }
+
 // Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
 constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
 
@@ -144,7 +149,11 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
     for (int j = 0; j < kOutputs; ++j, y += row.y_step) {
       for (int v = 0; v < kVectors; ++v) {
         if constexpr (kWhole) {
-          hn::StoreU(sum[j * kVectors + v], D(), y + v * row.y_vector);
+          if (kStreams && row.streams) {
+            hn::Stream(sum[j * kVectors + v], D(), y + v * row.y_vector);
+          } else {
+            hn::StoreU(sum[j * kVectors + v], D(), y + v * row.y_vector);
+          }
         } else {
           store_first(sum[j * kVectors + v], row.active, y + v * row.y_vector);
         }
@@ -335,6 +344,8 @@ namespace igcnet {
 namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
+HWY_EXPORT(StreamsOutputsKernel);
+HWY_EXPORT(FlushStreamsKernel);
 HWY_EXPORT(CorrelateSharesKernel);
 HWY_EXPORT(GradientSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
@@ -357,6 +368,8 @@ Loader tuple_loader(int64_t M) {
 }
 
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
+bool streams_outputs() { return HWY_DYNAMIC_DISPATCH(StreamsOutputsKernel)(); }
+void flush_streams() { HWY_DYNAMIC_DISPATCH(FlushStreamsKernel)(); }
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(CorrelateSharesKernel)(vectors, depth, count);
 }

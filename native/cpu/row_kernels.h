@@ -53,8 +53,13 @@ struct CorrelateRow {
   int64_t active = 0;  // channels of each vector that are stored
   Prefetch* ahead = nullptr;
   ShiftedSums sums{};  // of y, if all channels are stored
+  // Stores that go past the caches, where streams_outputs() and all vectors of y are on cache lines of their own.
+  bool streams = false;
 };
 void correlate_row(const CorrelateRow& row);
+// Whether a vector is a cache line, and there are such stores. Other threads see them after flush_streams().
+bool streams_outputs();
+void flush_streams();
 // How many shares it asks for with one row.
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count);
 

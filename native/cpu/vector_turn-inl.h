@@ -1,6 +1,6 @@
-// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, repeating an input, sums of
-// one weight vector a column, and the mask of outputs. Included once per instruction set, like cpu/vector_block-inl.h. Checked through conv2d and
-// igc_block.
+// What the loops of Rotate3x3 and RotateGradient3x3 (row_kernels.h) share: turning a vector, repeating an input, sums
+// of one weight vector a column, and the mask of outputs. Included once per instruction set, like
+// cpu/vector_block-inl.h. Checked through conv2d and igc_block.
 #if defined(IGCNET_CPU_VECTOR_TURN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef IGCNET_CPU_VECTOR_TURN_INL_H_
 #undef IGCNET_CPU_VECTOR_TURN_INL_H_
@@ -81,8 +81,8 @@ HWY_INLINE void add_kernel_row(const float* x, const float* w, int w_column, V* 
   }
 }
 
-// kRows rows from place t on with the weights of a kernel row each. There is one sum for each output, which is turned on
-// from j to j: when that of the next j is added to it, what is there already has come as far as that one has.
+// kRows rows from place t on with the weights of a kernel row each. There is one sum for each output, which is turned
+// on from j to j: when that of the next j is added to it, what is there already has come as far as that one has.
 template <int kM, int kOutputs, int kRows>
 HWY_INLINE void sum_turn_by_turn(const float* const* rows, int64_t t, const float* const* w, const int32_t* rotation,
                                  V* out) {

@@ -35,7 +35,9 @@ function norm(C: number, seed: number): Values {
 
 const MAPS = [...Array.from({ length: 40 }, (_, i) => [3, i + 1]), [0, 5], [2, 0], [5, 7, 11, 3], [2, 32, 32, 48]]
 
-it.each(MAPS.map(shape => [shape] as const))('addRelu of [%s] with every kind of norms', shape => {
+const LARGE = [16, 64, 64, 16] // 4 MiB: as large as those that `cpu` writes past the caches (native/cpu/streams.h)
+
+it.each([...MAPS, LARGE].map(shape => [shape] as const))('addRelu of [%s] with every kind of norms', shape => {
   const C = shape[shape.length - 1] as number
   return expectExact(put => {
     const [a, b, aNorm, bNorm] = [put(integers(shape, 1)), put(integers(shape, 2)), put(norm(C, 3)), put(norm(C, 7))]

@@ -61,6 +61,18 @@ describe('igcBlock between norms in training', () => {
   )
 })
 
+/** 4 MiB of outputs: as many as `cpu` writes past the caches (native/cpu/streams.h). */
+const LARGE: IgcBlockShape = {
+  ...{ name: 'large', why: 'edge', N: 16, H: 64, W: 64, C: 16, K: 16 },
+  ...{ R: 3, S: 3, stride: 1, padding: 1, L: 8, M: 2 },
+}
+
+it('igcBlock with an output larger than the caches', () => expectExact(igcBlockKernel(LARGE)))
+it('igcBlock with an output larger than the caches, between norms', () => {
+  const norms = { xRelu: true, yRelu: false, yTraining: true }
+  return expectClose(normedIgcBlockKernel(LARGE, norms, false), magnitudes(LARGE))
+})
+
 describe.each(PLACES)('igcBlock on $device in $dtype', place => {
   it.each(SAMPLE)('equals its four operators: $name', shape => {
     const block = runKernel(igcBlockKernel(shape), place)
