@@ -126,13 +126,15 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   float* memory = scratch.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
   for (int t = 0; t < parallel_threads(); ++t) buffers(memory + t * thread_floats, nullptr).x.clear_padding();
 
-  const int64_t chunks = (most_rows() + chunk_rows_ - 1) / chunk_rows_;  // of a band
+  const bool shifts_sums = task.mean != nullptr && secondary_ && secondary_->fills_vectors();
+  const int64_t shared = shifts_sums ? chunks_of_sums(pixels) : 1;
+  const int64_t sums_of_band = ((most_rows() + chunk_rows_ - 1) / chunk_rows_ + shared - 1) / shared;
   float* sums = nullptr;
   int64_t* counts = nullptr;
   if (task.mean != nullptr) {
-    sums = scratch.sums.take<float>(static_cast<size_t>(bands() * chunks * 3 * K));
-    counts = scratch.partials.take<int64_t>(static_cast<size_t>(bands() * chunks));
-    std::fill_n(counts, bands() * chunks, int64_t{0});
+    sums = scratch.sums.take<float>(static_cast<size_t>(bands() * sums_of_band * 3 * K));
+    counts = scratch.partials.take<int64_t>(static_cast<size_t>(bands() * sums_of_band));
+    std::fill_n(counts, bands() * sums_of_band, int64_t{0});
   }
   const int64_t row_floats = sizes_.W * sizes_.C, image_floats = sizes_.H * row_floats;
   const float* end = task.x + sizes_.N * image_floats;
@@ -141,7 +143,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
     const Band b = band(index);
     ForwardBuffers local = buffers(memory + thread * thread_floats, nullptr);
     local.x.start_image({task.x + b.image * image_floats, sizes_.W * sizes_.C, sizes_.C, end}, task.x_norm);
-    int64_t chunk = index * chunks;
+    int64_t chunk = 0;
     for (int64_t row = b.begin; row < b.end; row += chunk_rows_, ++chunk) {
       const int64_t rows = std::min(chunk_rows_, b.end - row);
       const int64_t first = (b.image * sizes_.P + row) * Q * K;
@@ -154,21 +156,20 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       ahead.add(task.z, outputs_of(after));
       find_rows(plan, row, rows, local.x, local.pointers);
       correlate_rows(plan, row, rows, local.x, primary, z, K, local.pointers, ahead);
-      float* chunk_sums = sums == nullptr ? nullptr : sums + chunk * 3 * K;
+      const int64_t place = index * sums_of_band + chunk / shared;
+      float* chunk_sums = sums == nullptr ? nullptr : sums + place * 3 * K;
       ShiftedSums shifted;
-      if (chunk_sums != nullptr && secondary_ && secondary_->fills_vectors()) {
-        shifted = {chunk_sums, chunk_sums + K, chunk_sums + 2 * K, true};
-      }
+      if (shifts_sums) shifted = {chunk_sums, chunk_sums + K, chunk_sums + 2 * K, chunk % shared == 0};
       if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead, shifted, streams);
       if (task.y_norm.mean != nullptr) normalise_rows(task.y_norm, y, rows * Q, K, y);
       if (chunk_sums != nullptr && rows * Q > 0) {
-        if (shifted.shift == nullptr) statistics_rows(y, rows * Q, K, chunk_sums);
-        counts[chunk] = rows * Q;
+        if (!shifts_sums) statistics_rows(y, rows * Q, K, chunk_sums);
+        counts[place] += rows * Q;
       }
     }
     if (streams) flush_streams();
   });
-  if (sums != nullptr) combine_statistics(sums, counts, bands() * chunks, K, task.mean, task.var);
+  if (sums != nullptr) combine_statistics(sums, counts, bands() * sums_of_band, K, task.mean, task.var);
 }
 
 }  // namespace igcnet

@@ -8,6 +8,7 @@
 // Checked through conv2d and igc_block; sums over the batch run in an order that depends on the sizes alone.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -88,6 +89,13 @@ class GroupConv {
   // Where the output rows of it lie in y, and the input rows in x, but those that the chunk above it has read.
   Floats outputs_of(const Coming& coming) const;
   Floats inputs_of(const Coming& coming) const;
+
+  // Neighbouring chunks that share sums over their pixels where the loops add to these: so few pixels that the sums
+  // round little, and so many that combining them costs little.
+  static int64_t chunks_of_sums(int64_t chunk_pixels) {
+    constexpr int64_t kPixels = 256;
+    return std::max<int64_t>(1, kPixels / std::max<int64_t>(chunk_pixels, 1));
+  }
 
   int64_t bands() const { return sizes_.N * bands_per_image_; }
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band

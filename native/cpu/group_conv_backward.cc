@@ -30,9 +30,12 @@ class BackwardBands {
     }
     partials_ = scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_));
     if (task_.x_norm_sums != nullptr) {
-      dx_chunks_ = (most_dx_rows_ + conv_.dx_chunk_rows_ - 1) / conv_.dx_chunk_rows_;
-      sums_ = scratch_.sums.take<float>(static_cast<size_t>(conv_.bands() * dx_chunks_ * 2 * sizes_.C));
-      std::fill_n(sums_, conv_.bands() * dx_chunks_ * 2 * sizes_.C, 0.0f);
+      masks_ = masks_rows(conv_.backward_, task_.x_norm);
+      shared_ = masks_ ? GroupConv::chunks_of_sums(conv_.dx_chunk_rows_ * sizes_.W) : 1;
+      const int64_t chunks = (most_dx_rows_ + conv_.dx_chunk_rows_ - 1) / conv_.dx_chunk_rows_;
+      sums_of_band_ = (chunks + shared_ - 1) / shared_;
+      sums_ = scratch_.sums.take<float>(static_cast<size_t>(conv_.bands() * sums_of_band_ * 2 * sizes_.C));
+      std::fill_n(sums_, conv_.bands() * sums_of_band_ * 2 * sizes_.C, 0.0f);
     }
     parallel_tasks(blocks_, blocks_, 1, [&](int64_t block, int thread, int64_t next_block) {
       Buffers buffers(*this, ThreadBuffer(memory + thread * thread_floats));
@@ -44,7 +47,7 @@ class BackwardBands {
       }
     });
     reduce();
-    if (sums_ != nullptr) combine_sums(sums_, conv_.bands() * dx_chunks_, sizes_.C, task_.x_norm_sums);
+    if (sums_ != nullptr) combine_sums(sums_, conv_.bands() * sums_of_band_, sizes_.C, task_.x_norm_sums);
   }
 
  private:
@@ -224,7 +227,7 @@ class BackwardBands {
     const float* end = has_dz_ ? dz + rows.dz_end * sizes_.Q * sizes_.K + kBehind
                                : task_.dy + sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
     buffers.dz_rows.start_image({dz, sizes_.Q * sizes_.K, sizes_.K, end}, {});
-    int64_t chunk = index * dx_chunks_;
+    int64_t chunk = 0;
     for (int64_t h = rows.dx_begin; h < rows.dx_end; h += conv_.dx_chunk_rows_, ++chunk) {
       const int64_t count = std::min(conv_.dx_chunk_rows_, rows.dx_end - h);
       const int64_t first = (image * sizes_.H + h) * row_floats;
@@ -232,16 +235,15 @@ class BackwardBands {
       Prefetch ahead(correlate_shares(plan, count));
       ask_for_dx(dx_chunk(image, rows, h + count), ahead);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
-      float* sums = sums_ == nullptr ? nullptr : sums_ + chunk * 2 * C;
-      const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm);
-      const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
+      float* sums = sums_ == nullptr ? nullptr : sums_ + (index * sums_of_band_ + chunk / shared_) * 2 * C;
+      const MaskedSums mask = sums != nullptr && masks_ ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
       correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
       if (task_.more != nullptr) {
         ReluSumGradient sum{.dy = dx, .more = task_.more + first, .y = task_.x + first, .dv = dx};
         if (task_.side != nullptr) sum.x = task_.side + first;
         sum.mean = task_.side_mean;
         relu_sum_gradient_rows(sum, count * W, C, sums);
-      } else if (sums != nullptr && !masks) {
+      } else if (sums != nullptr && !masks_) {
         mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums);
       }
     }
@@ -266,7 +268,9 @@ class BackwardBands {
   const Conv2dSizes& sizes_;
   float *primary_ = nullptr, *transposed_primary_ = nullptr, *transposed_secondary_ = nullptr;
   bool copies_dy_ = false, has_dz_ = false;
-  int64_t most_dz_rows_ = 0, most_dx_rows_ = 0, dx_chunks_ = 0;
+  int64_t most_dz_rows_ = 0, most_dx_rows_ = 0;
+  bool masks_ = false;
+  int64_t shared_ = 1, sums_of_band_ = 0;
   int64_t blocks_ = 0, block_floats_ = 0, primary_floats_ = 0;
   float *partials_ = nullptr, *sums_ = nullptr;
 };
