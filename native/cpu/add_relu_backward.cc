@@ -1,4 +1,6 @@
 // add_relu_backward in one pass over its maps. Checked against `reference`, which composes.
+#include <algorithm>
+
 #include "cpu/channel_norm.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
@@ -28,7 +30,9 @@ void CpuBackend::add_relu_backward(const Input& dy, const Input& more, const Inp
     ReluSumGradient part = from(first);
     part.x = x.as<float>() + first;
     part.mean = x_norm->mean.as<float>();
-    relu_sum_gradient_rows(part, chunks.rows_in(chunk), C, partial + chunk * 2 * C);
+    float* const part_sums = partial + chunk * 2 * C;
+    std::fill_n(part_sums, 2 * C, 0.0f);
+    relu_sum_gradient_rows(part, chunks.rows_in(chunk), C, part_sums);
   });
   double* totals = norm_sums_.take<double>(static_cast<size_t>(2 * C));
   combine_sums(partial, chunks.count, C, totals);

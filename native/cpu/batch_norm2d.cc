@@ -84,6 +84,7 @@ void CpuBackend::batch_norm2d_backward_weight(const Input& dy, const Input& x, c
   float* sums = partial_.take<float>(static_cast<size_t>(chunks.count * 2 * C));
   double* totals = norm_sums_.take<double>(static_cast<size_t>(2 * C));
   chunks.for_each([&](int64_t chunk, int64_t start) {
+    std::fill_n(sums + chunk * 2 * C, 2 * C, 0.0f);
     mask_and_sum_rows(applied, x.as<float>() + start, dy.as<float>() + start, nullptr, chunks.rows_in(chunk), C,
                       sums + chunk * 2 * C);
   });

@@ -107,7 +107,6 @@ void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x,
 template <bool kRelu>
 void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                   float* HWY_RESTRICT sums) {
-  std::fill_n(sums, 2 * C, 0.0f);
   for_each_row_block(rows, C, {x, g}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c),
                beta = hn::LoadU(d, norm.beta + c);
@@ -129,7 +128,6 @@ void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float
 template <bool kMore, bool kSums>
 void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, float* HWY_RESTRICT sums) {
   const ReluSumGradient g = given;
-  if constexpr (kSums) std::fill_n(sums, 2 * C, 0.0f);
   for_each_row_block(rows, C, {g.dy, kMore ? g.more : g.dy, g.y, kSums ? g.x : g.y},
                      [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
                        auto sum = hn::Zero(d), product = sum, mean = sum;

@@ -39,13 +39,13 @@ void norm_gradient_rows(const ChannelNormGradient& norm, const float* x, const f
 // The first tells what the rounding left out: with it, means and variances are right for channels far from 0 too.
 void statistics_rows(const float* x, int64_t rows, int64_t C, float* sums);
 
-// dv = g, 0 where the ReLU was, and its sums over rows: sums [2][C] = dv, dv * (x - mean). dv may be g, or null: not
-// wanted.
+// dv = g, 0 where the ReLU was, and its sums over rows, which are added to sums [2][C]: dv, dv * (x - mean). dv may be
+// g, or null: not wanted.
 void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                        float* sums);
 
-// The gradient of relu(a + b) = y: dv = y > 0 ? dy + more : 0; more null: dy alone. With x, sums [2][C] over the rows
-// of dv and dv * (x - mean).
+// The gradient of relu(a + b) = y: dv = y > 0 ? dy + more : 0; more null: dy alone. With x, the sums over the rows
+// of dv and dv * (x - mean) are added to sums [2][C].
 struct ReluSumGradient {
   const float* dy = nullptr;
   const float* more = nullptr;

@@ -90,8 +90,8 @@ class GroupConv {
   Floats outputs_of(const Coming& coming) const;
   Floats inputs_of(const Coming& coming) const;
 
-  // Neighbouring chunks that share sums over their pixels where the loops add to these: so few pixels that the sums
-  // round little, and so many that combining them costs little.
+  // Neighbouring chunks that share the sums over their pixels: so few pixels that the sums round little, and so many
+  // that combining them costs little.
   static int64_t chunks_of_sums(int64_t chunk_pixels) {
     constexpr int64_t kPixels = 256;
     return std::max<int64_t>(1, kPixels / std::max<int64_t>(chunk_pixels, 1));

@@ -30,8 +30,7 @@ class BackwardBands {
     }
     partials_ = scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_));
     if (task_.x_norm_sums != nullptr) {
-      masks_ = masks_rows(conv_.backward_, task_.x_norm);
-      shared_ = masks_ ? GroupConv::chunks_of_sums(conv_.dx_chunk_rows_ * sizes_.W) : 1;
+      shared_ = GroupConv::chunks_of_sums(conv_.dx_chunk_rows_ * sizes_.W);
       const int64_t chunks = (most_dx_rows_ + conv_.dx_chunk_rows_ - 1) / conv_.dx_chunk_rows_;
       sums_of_band_ = (chunks + shared_ - 1) / shared_;
       sums_ = scratch_.sums.take<float>(static_cast<size_t>(conv_.bands() * sums_of_band_ * 2 * sizes_.C));
@@ -236,14 +235,15 @@ class BackwardBands {
       ask_for_dx(dx_chunk(image, rows, h + count), ahead);
       find_rows(plan, h, count, buffers.dz_rows, buffers.pointers);
       float* sums = sums_ == nullptr ? nullptr : sums_ + (index * sums_of_band_ + chunk / shared_) * 2 * C;
-      const MaskedSums mask = sums != nullptr && masks_ ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
+      const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm);
+      const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
       correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
       if (task_.more != nullptr) {
         ReluSumGradient sum{.dy = dx, .more = task_.more + first, .y = task_.x + first, .dv = dx};
         if (task_.side != nullptr) sum.x = task_.side + first;
         sum.mean = task_.side_mean;
         relu_sum_gradient_rows(sum, count * W, C, sums);
-      } else if (sums != nullptr && !masks_) {
+      } else if (sums != nullptr && !masks) {
         mask_and_sum_rows(task_.x_norm, task_.x + first, dx, dx, count * W, C, sums);
       }
     }
@@ -269,7 +269,6 @@ class BackwardBands {
   float *primary_ = nullptr, *transposed_primary_ = nullptr, *transposed_secondary_ = nullptr;
   bool copies_dy_ = false, has_dz_ = false;
   int64_t most_dz_rows_ = 0, most_dx_rows_ = 0;
-  bool masks_ = false;
   int64_t shared_ = 1, sums_of_band_ = 0;
   int64_t blocks_ = 0, block_floats_ = 0, primary_floats_ = 0;
   float *partials_ = nullptr, *sums_ = nullptr;
