@@ -69,7 +69,7 @@ void primary(benchmark::State& state, const Stage& stage, bool gradient, int64_t
                              .dy_row = Q * K,
                              .dy_step = K,
                              .rotation = plan.inverse_rotation.data(),
-                             .pairs = plan.takes_pairs()});
+                             .pairs = plan.pair_gradients});
       } else {
         rotate_3x3({.M = M,
                     .rows = rows,
