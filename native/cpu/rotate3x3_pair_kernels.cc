@@ -3,7 +3,7 @@
 //   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
 //   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
 // where * sums over columns and channels. Inputs are turned here, not sums, so an output has one sum. With 16 registers
-// there is no room for the sums of two rows (docs/kernels/igc-block.md), and rows go by themselves.
+// there is no room for the sums of two rows: rotate3x3_sum_rows_kernels.cc. Here is also which pairs go where.
 #include <utility>
 
 #include "cpu/equal_blocks.h"
@@ -213,7 +213,7 @@ int64_t MostTurnedOutputsKernel(int64_t M) { return M <= kMostM ? kMostOutputs :
 
 #else
 
-int64_t MostTurnedOutputsKernel(int64_t M) { return M < 0; }
+int64_t MostTurnedOutputsKernel(int64_t) { return 0; }
 
 #endif
 

@@ -135,7 +135,7 @@ int64_t MostSumRowOutputsKernel(int64_t M) { return M >= kFewestM ? kMostSums : 
 
 #else
 
-int64_t MostSumRowOutputsKernel(int64_t M) { return M < 0; }
+int64_t MostSumRowOutputsKernel(int64_t) { return 0; }
 
 #endif
 
