@@ -2,8 +2,6 @@
 // way. Checked against `reference`, add bit for bit.
 #include <cstdint>
 
-#include "hwy/cache_control.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/add.cc"
 #include "cpu/simd.h"
@@ -54,7 +52,6 @@ void AddReluKernel(const AddOperand& a, const AddOperand& b, int64_t C, float* y
       streams ? hn::Stream(sum, d, y + i) : hn::StoreU(sum, d, y + i);
     });
   }
-  if (streams) hwy::FlushStream();
 }
 
 }  // namespace HWY_NAMESPACE
@@ -107,6 +104,7 @@ void CpuBackend::add_relu_forward(const Input& a, const Norm* a_norm, const Inpu
   const AddOperand left = operand(a, a_norm, scales), right = operand(b, b_norm, scales + C);
   parallel_map(y.elements() / C, kElementGrain / C + 1, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(AddReluKernel)(left, right, C, y.as<float>(), begin, end, streams);
+    if (streams) flush_streams();
   });
 }
 

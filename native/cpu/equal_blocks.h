@@ -15,6 +15,13 @@ struct EqualBlocks {
       : blocks((count + most - 1) / most),
         size(blocks == 0 ? 0 : static_cast<uint32_t>(count) / static_cast<uint32_t>(blocks)),
         longer(count - blocks * size) {}
+
+  // body(size, first, blocks) for the blocks of each size that there are, which begin at `first`.
+  template <class Body>
+  void for_each_size(const Body& body) const {
+    if (longer > 0) body(size + 1, int64_t{0}, longer);
+    if (blocks > longer) body(size, longer * (size + 1), blocks - longer);
+  }
 };
 
 // body(begin, size) for each of them.

@@ -110,19 +110,7 @@ HWY_NOINLINE void rotate_blocks_3x3(const Rotate3x3& given, int64_t first, int64
       } else {
         sum_turn_by_turn<kM, kOutputs, 3>(task.x + row, t, task.w, task.rotation, out);
       }
-      if constexpr (kWhole) {
-        if (task.mask.x != nullptr) {
-          mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y - given.y, task.y_step, out);
-        }
-      }
-#pragma GCC unroll 32
-      for (int i = 0; i < kOutputs; ++i) {
-        if constexpr (kWhole) {
-          hn::StoreU(out[i], D(), y + i * task.y_step);
-        } else {
-          store_first(out[i], task.active, y + i * task.y_step);
-        }
-      }
+      put_outputs<kOutputs, kWhole>(task, given.y, unit, y, out);
     }
   }
 }
@@ -131,11 +119,9 @@ template <int kM, bool kWhole, int... kOutputs>
 HWY_INLINE void rotate_rows_3x3(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
   using Blocks = void (*)(const Rotate3x3&, int64_t, int64_t);
   static constexpr Blocks kBlocks[] = {rotate_blocks_3x3<kM, kOutputs + 1, kWhole>...};
-  const EqualBlocks cut(task.count, sizeof...(kOutputs));
-  if (cut.longer > 0) kBlocks[cut.size](task, 0, cut.longer);
-  if (cut.blocks > cut.longer) {
-    kBlocks[cut.size - 1](task, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
-  }
+  EqualBlocks(task.count, sizeof...(kOutputs)).for_each_size([&](int64_t size, int64_t first, int64_t blocks) {
+    kBlocks[size - 1](task, first, blocks);
+  });
 }
 
 template <int kM>

@@ -25,17 +25,36 @@ namespace {
 constexpr int kMostOutputs = 10;
 constexpr int kMostM = kLanes - 1;
 
+// The weights of a turn for p and q, from wp and wq on, `column` floats apart.
+struct TurnWeights {
+  V p[3], q[3];
+
+  HWY_INLINE TurnWeights(const float* wp, const float* wq, int column) {
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      p[s] = load_once(wp + s * column);
+      q[s] = load_once(wq + s * column);
+    }
+  }
+
+  // What the inputs v and u of a column add to the sums of the outputs that they meet.
+  template <int kOutputs>
+  HWY_INLINE void add_column(int column, V v, V u, V* sum_p, V* sum_q) const {
+#pragma GCC unroll 3
+    for (int s = 0; s < 3; ++s) {
+      if (column < s || column - s >= kOutputs) continue;
+      sum_p[column - s] = hn::MulAdd(p[s], v, sum_p[column - s]);
+      sum_q[column - s] = hn::MulAdd(q[s], u, sum_q[column - s]);
+    }
+  }
+};
+
 // What turn j adds to p and q, with the weights from wp and wq on. kOuter: of the first and the last kernel row.
 template <int kM, int kOutputs, bool kOuter, class Turn>
 HWY_INLINE void add_turn(const float* const* x, const float* wp, const float* wq, const Turn& turn, Prefetch* ahead,
                          V* p, V* q) {
   if (ahead != nullptr) ahead->share();
-  V weight_p[3], weight_q[3];
-#pragma GCC unroll 3
-  for (int s = 0; s < 3; ++s) {
-    weight_p[s] = load_once(wp + s * kM * kLanes);
-    weight_q[s] = load_once(wq + s * kM * kLanes);
-  }
+  const TurnWeights weights(wp, wq, kM * kLanes);
   const float *x0 = kOuter ? anew(x[0]) : nullptr, *x3 = kOuter ? anew(x[3]) : nullptr;
   const float *x1 = anew(x[1]), *x2 = anew(x[2]);
 #pragma GCC unroll 12
@@ -44,12 +63,7 @@ HWY_INLINE void add_turn(const float* const* x, const float* wp, const float* wq
     const V d1 = hn::LoadU(D(), x1 + at), d2 = hn::LoadU(D(), x2 + at);
     const V v = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x0 + at), d2) : hn::Add(d1, d2)));
     const V u = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x3 + at), d1) : hn::Sub(d2, d1)));
-#pragma GCC unroll 3
-    for (int s = 0; s < 3; ++s) {
-      if (column < s || column - s >= kOutputs) continue;
-      p[column - s] = hn::MulAdd(weight_p[s], v, p[column - s]);
-      q[column - s] = hn::MulAdd(weight_q[s], u, q[column - s]);
-    }
+    weights.add_column<kOutputs>(column, v, u, p, q);
   }
 }
 
@@ -68,22 +82,12 @@ HWY_INLINE void add_few_turns(const float* const* x, const float* wp, const floa
 template <int kM, int kOutputs, class Load>
 HWY_INLINE void add_products(const float* wp, const float* wq, Prefetch* ahead, V* p, V* q, const Load& load) {
   if (ahead != nullptr) ahead->share();
-  V weight_p[3], weight_q[3];
-#pragma GCC unroll 3
-  for (int s = 0; s < 3; ++s) {
-    weight_p[s] = load_once(wp + s * kM * kLanes);
-    weight_q[s] = load_once(wq + s * kM * kLanes);
-  }
+  const TurnWeights weights(wp, wq, kM * kLanes);
 #pragma GCC unroll 12
   for (int column = 0; column < kOutputs + 2; ++column) {
     V v, u;
     load(column * kLanes, v, u);
-#pragma GCC unroll 3
-    for (int s = 0; s < 3; ++s) {
-      if (column < s || column - s >= kOutputs) continue;
-      p[column - s] = hn::MulAdd(weight_p[s], v, p[column - s]);
-      q[column - s] = hn::MulAdd(weight_q[s], u, q[column - s]);
-    }
+    weights.add_column<kOutputs>(column, v, u, p, q);
   }
 }
 
@@ -131,7 +135,7 @@ HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate
                              float* y1) {
   const int32_t* rotation = task.rotation;
   Prefetch* ahead = task.ahead;
-  const int64_t step = task.y_step, active = task.active;
+  const int64_t step = task.y_step;
   constexpr int kKernelRow = 3 * kM * kLanes;
   if constexpr (!few_turns(kM)) {
     // Other stores would wait behind one whose line has to come first.
@@ -152,22 +156,8 @@ HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate
     p[i] = sum;
   }
   add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, rotation, ahead, p, q);
-  if constexpr (kWhole) {
-    if (task.mask.x != nullptr) {
-      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y0 - task.y, step, p);
-      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y1 - task.y, step, q);
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kOutputs; ++i) {
-    if constexpr (kWhole) {
-      hn::StoreU(p[i], D(), y0 + i * step);
-      hn::StoreU(q[i], D(), y1 + i * step);
-    } else {
-      store_first(p[i], active, y0 + i * step);
-      store_first(q[i], active, y1 + i * step);
-    }
-  }
+  put_outputs<kOutputs, kWhole>(task, task.y, unit, y0, p);
+  put_outputs<kOutputs, kWhole>(task, task.y, unit, y1, q);
 }
 
 // `blocks` blocks from column `first` on, of all units and pairs of rows.
@@ -194,9 +184,9 @@ HWY_NOINLINE void rotate_pairs(const Rotate3x3& given, int64_t first, int64_t bl
 template <int kM, bool kWhole, int... kOutputs>
 HWY_INLINE void rotate_pairs_of(const Rotate3x3& task, std::integer_sequence<int, kOutputs...>) {
   static constexpr void (*kPairs[])(const Rotate3x3&, int64_t, int64_t) = {rotate_pairs<kM, kOutputs + 1, kWhole>...};
-  const EqualBlocks cut(task.count, kMostOutputs);
-  if (cut.longer > 0) kPairs[cut.size](task, 0, cut.longer);
-  if (cut.blocks > cut.longer) kPairs[cut.size - 1](task, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
+  EqualBlocks(task.count, kMostOutputs).for_each_size([&](int64_t size, int64_t first, int64_t blocks) {
+    kPairs[size - 1](task, first, blocks);
+  });
 }
 
 template <int... kM>

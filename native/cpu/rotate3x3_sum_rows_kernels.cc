@@ -81,19 +81,7 @@ HWY_NOINLINE void sum_row_blocks(const Rotate3x3& given, int64_t unit, const Sum
       float* y_row = y + (product - 2) * task.y_row;
 #pragma GCC unroll 16
       for (int i = 0; i < kOutputs; ++i) out[i] = hn::Add(hn::Load(D(), of_row + i * kLanes), out[i]);
-      if constexpr (kWhole) {
-        if (task.mask.x != nullptr) {
-          mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y_row - given.y, task.y_step, out);
-        }
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < kOutputs; ++i) {
-        if constexpr (kWhole) {
-          hn::StoreU(out[i], D(), y_row + i * task.y_step);
-        } else {
-          store_first(out[i], task.active, y_row + i * task.y_step);
-        }
-      }
+      put_outputs<kOutputs, kWhole>(task, task.y, unit, y_row, out);
     }
   }
 }
@@ -108,14 +96,9 @@ HWY_INLINE void rotate_sum_rows_of(const Rotate3x3& task, std::integer_sequence<
       float* y = task.y + unit * task.y_unit + row * task.y_row;
       for_equal_blocks<kMostColumns>(task.count, [&](int64_t begin, int64_t columns) HWY_ATTR {
         sums.fill(task.x + row, task.offset + unit * task.x_unit + begin * kLanes, columns + 2);
-        const EqualBlocks cut(columns, sizeof...(kOutputs));
-        const int64_t shorter = cut.longer * (cut.size + 1);  // column of the first one
-        float* const strip = y + begin * task.y_step;
-        if (cut.longer > 0) kBlocks[cut.size](task, unit, sums, 0, strip, cut.longer);
-        if (cut.blocks > cut.longer) {
-          kBlocks[cut.size - 1](task, unit, sums, shorter * kLanes, strip + shorter * task.y_step,
-                                cut.blocks - cut.longer);
-        }
+        EqualBlocks(columns, sizeof...(kOutputs)).for_each_size([&](int64_t size, int64_t first, int64_t blocks) {
+          kBlocks[size - 1](task, unit, sums, first * kLanes, y + (begin + first) * task.y_step, blocks);
+        });
       });
     }
   }

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "cpu/equal_blocks.h"
-#include "hwy/cache_control.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/row_kernels.cc"
@@ -103,7 +102,6 @@ HWY_INLINE void add_to_sums(const V* output, const ShiftedSums& sums, int64_t y_
 
 constexpr bool kStreams = HWY_TARGET == HWY_AVX3;
 bool StreamsOutputsKernel() { return kStreams; }
-void FlushStreamsKernel() { hwy::FlushStream(); }
 
 // Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
 constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
@@ -172,9 +170,9 @@ template <int kVectors, class Load, bool kWhole, int... kOutputs>
 HWY_INLINE void correlate_row_of(const CorrelateRow& row, std::integer_sequence<int, kOutputs...>) {
   using Blocks = void (*)(const CorrelateRow&, int64_t, int64_t);
   static constexpr Blocks kBlocks[] = {correlate_blocks<kOutputs + 1, kVectors, Load, kWhole>...};
-  const EqualBlocks cut(row.count, sizeof...(kOutputs));
-  if (cut.longer > 0) kBlocks[cut.size](row, 0, cut.longer);
-  if (cut.blocks > cut.longer) kBlocks[cut.size - 1](row, cut.longer * (cut.size + 1), cut.blocks - cut.longer);
+  EqualBlocks(row.count, sizeof...(kOutputs)).for_each_size([&](int64_t size, int64_t first, int64_t blocks) {
+    kBlocks[size - 1](row, first, blocks);
+  });
 }
 
 template <int kVectors, class Load>
@@ -345,7 +343,6 @@ namespace {
 
 HWY_EXPORT(CorrelateRowKernel);
 HWY_EXPORT(StreamsOutputsKernel);
-HWY_EXPORT(FlushStreamsKernel);
 HWY_EXPORT(CorrelateSharesKernel);
 HWY_EXPORT(GradientSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
@@ -369,7 +366,6 @@ Loader tuple_loader(int64_t M) {
 
 void correlate_row(const CorrelateRow& row) { HWY_DYNAMIC_DISPATCH(CorrelateRowKernel)(row); }
 bool streams_outputs() { return HWY_DYNAMIC_DISPATCH(StreamsOutputsKernel)(); }
-void flush_streams() { HWY_DYNAMIC_DISPATCH(FlushStreamsKernel)(); }
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count) {
   return HWY_DYNAMIC_DISPATCH(CorrelateSharesKernel)(vectors, depth, count);
 }

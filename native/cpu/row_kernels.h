@@ -57,9 +57,8 @@ struct CorrelateRow {
   bool streams = false;
 };
 void correlate_row(const CorrelateRow& row);
-// Whether a vector is a cache line, and there are such stores. Other threads see them after flush_streams().
+// Whether a vector is a cache line, and there are such stores (cpu/streams.h).
 bool streams_outputs();
-void flush_streams();
 // How many shares it asks for with one row.
 int64_t correlate_shares(int64_t vectors, int64_t depth, int64_t count);
 

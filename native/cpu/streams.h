@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "hwy/cache_control.h"
+
 namespace igcnet {
 
 // Whether they pay for an output of so many floats, and its cache lines are whole ones.
@@ -12,5 +14,8 @@ inline bool worth_streaming(const float* y, int64_t floats) {
   constexpr uintptr_t kLine = 64;
   return floats >= kFewest && reinterpret_cast<uintptr_t>(y) % kLine == 0;
 }
+
+// Behind a thread's stores, before other threads read them.
+inline void flush_streams() { hwy::FlushStream(); }
 
 }  // namespace igcnet

@@ -137,6 +137,25 @@ HWY_INLINE void mask_and_sum(const MaskedSums& mask, int64_t channel, int64_t at
   hn::StoreU(product[0], D(), mask.product + channel);
 }
 
+// Stores kOutputs outputs of a unit at y, behind the mask if there is one. `begin`: where the first unit's outputs are.
+// kWhole: all lanes are stored.
+template <int kOutputs, bool kWhole>
+HWY_INLINE void put_outputs(const Rotate3x3& task, const float* begin, int64_t unit, float* y, V* out) {
+  if constexpr (kWhole) {
+    if (task.mask.x != nullptr) {
+      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y - begin, task.y_step, out);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) {
+    if constexpr (kWhole) {
+      hn::StoreU(out[i], D(), y + i * task.y_step);
+    } else {
+      store_first(out[i], task.active, y + i * task.y_step);
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace igcnet
 HWY_AFTER_NAMESPACE();

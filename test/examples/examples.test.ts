@@ -121,21 +121,19 @@ describe('serve', () => {
       return now.epoch >= 5 ? now : undefined
     })
     expect(epoch).toBeGreaterThanOrEqual(5)
-    // Many at once, while weights are exchanged. With the first learning rate an epoch may end with worse ones.
+    // Many at once, while weights are exchanged.
     const sent = [...digits].flatMap(([label, paths]) => paths.map(path => ({ label, path })))
-    await until('answers of which three quarters are right', async () => {
-      const answers = await Promise.all(
-        sent.map(
-          async ({ path }) => (await (await predict(read(path))).json()) as { label: number; probabilities: number[] },
-        ),
-      )
-      for (const { probabilities } of answers) {
-        expect(probabilities).toHaveLength(10)
-        expect(probabilities.reduce((sum: number, p: number) => sum + p)).toBeCloseTo(1, 4)
-      }
-      const count = answers.filter((answer, i) => answer.label === sent[i]?.label).length
-      return count > 0.75 * sent.length ? count : undefined
-    })
+    const answers = await Promise.all(
+      sent.map(
+        async ({ path }) => (await (await predict(read(path))).json()) as { label: number; probabilities: number[] },
+      ),
+    )
+    const right = answers.filter((answer, i) => answer.label === sent[i]?.label).length
+    expect(right).toBeGreaterThan(sent.length / 2)
+    for (const { probabilities } of answers) {
+      expect(probabilities).toHaveLength(10)
+      expect(probabilities.reduce((sum: number, p: number) => sum + p)).toBeCloseTo(1, 4)
+    }
     const bad = await predict('no image')
     expect([bad.status, Object.keys((await bad.json()) as object)]).toEqual([400, ['error']])
     expect((await fetch(`${address}/nowhere`)).status).toBe(404)
