@@ -25,6 +25,7 @@ async function trainInWorker() {
     primaryPartition: 16,
     secondaryPartition: 2,
     batchSize: 32,
+    lr: 0.03, // with the default of 0.1 the first epochs go up and down, and all are served
     numEpochs: epochs,
     threads: 1,
   })
