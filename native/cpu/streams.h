@@ -10,7 +10,7 @@ namespace igcnet {
 
 // Whether they pay for an output of so many floats, and its cache lines are whole ones.
 inline bool worth_streaming(const float* y, int64_t floats) {
-  constexpr int64_t kFewest = int64_t{1} << 20;  // 4 MiB: more than the L2 caches hold
+  constexpr int64_t kFewest = int64_t{1} << 20;  // 4 MiB: more than the L2 caches of a few cores hold
   constexpr uintptr_t kLine = 64;
   return floats >= kFewest && reinterpret_cast<uintptr_t>(y) % kLine == 0;
 }
