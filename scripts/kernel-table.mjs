@@ -87,53 +87,64 @@ function readable(symbols) {
   )
 }
 
-/** Shared memory of the fused kernels for a block of plain_igc, 3x3, stride 1, as igc_plan.cu computes it. */
-export function fusedBytes(C, tileHeight) {
-  const round = floats => Math.ceil(floats / 4) * 4
-  const input = round((tileHeight + 2) * 10 * C)
-  const output = round(tileHeight * 8 * (C + 1))
-  return {
-    igc_forward_kernel: 4 * (Math.max(input, output) + output),
-    igc_backward_weight_kernel: 4 * (input + 2 * output),
-    igc_backward_input_kernel: 4 * (input + output),
-  }
+/** Threads of a block of the fused kernels, at most (igc_tile.h). */
+const FUSED_THREADS = 192
+
+/**
+ * Shared memory of a block of the fused kernels for a block of plain_igc, 3x3, stride 1, C channels, with tiles of
+ * [height, width] pixels: igc_plan.cu.
+ */
+export function fusedBytes(kernel, C, [height, width]) {
+  const input = Math.ceil(((height + 2) * (width + 2) * C) / 4) * 4
+  const planes = height * width * C
+  if (kernel === 'igc_backward_weight_kernel') return 4 * (input + 2 * planes)
+  const sums = kernel === 'igc_backward_input_kernel' ? 2 * (C + 4 * FUSED_THREADS) : planes
+  return 4 * (planes + Math.max(input, sums))
 }
 
 const percent = share => `${Math.round(100 * share)} %`
 
 /** The page. @param {ReturnType<typeof parsePtxas>} kernels */
 export function page(kernels, names, nvcc) {
-  const threadsOf = name => (/^(softmax|cross_entropy_(forward|backward))/.test(name) ? 128 : 256)
+  const threadsOf = name =>
+    /^(softmax|cross_entropy_(forward|backward))/.test(name) ? 128 : name.startsWith('igc_') ? FUSED_THREADS : 256
   const rows = kernels.map(({ registers, stack, spills }, i) => {
     const full = occupancy({ registers, threads: threadsOf(names[i]), sharedBytes: 0 })
     return `| \`${names[i]}\` | ${registers} | ${stack} | ${spills} | ${percent(full)} |`
   })
-  // V and kSliding of the block, C, and the tile height that igc_plan.cu takes for it.
+  // The template arguments and the tiles, height by width, that igc_plan.cu takes for it at batch 64 on a GPU with 132
+  // multiprocessors.
   const stages = [
-    { stage: 'L24M2, 48 channels', C: 48, V: 2, height: 8 },
-    { stage: 'L24M4, 96 channels', C: 96, V: 4, height: 8 },
-    { stage: 'L24M8, 192 channels', C: 192, V: 4, height: 4 },
+    { stage: 'L24M2, 48 channels', C: 48, V: 2, forward: [16, 16], weight: [16, 8], direct: true },
+    { stage: 'L24M4, 96 channels', C: 96, V: 4, forward: [8, 8], weight: [8, 8], direct: false },
+    { stage: 'L24M8, 192 channels', C: 192, V: 4, forward: [4, 8], weight: [4, 8], direct: false },
   ]
-  const fused = stages.flatMap(({ stage, C, V, height }) =>
-    Object.entries(fusedBytes(C, height)).map(([kernel, sharedBytes]) => {
-      const found = kernels[names.indexOf(`${kernel}<float, ${V}, true>`)]
-      if (found === undefined) throw new SetupError(`docs:kernels: ptxas named no ${kernel}<float, ${V}, true>`)
-      const share = occupancy({ registers: found.registers, threads: 256, sharedBytes })
-      return `| ${stage} | \`${kernel}\` | 8 x ${height} | ${(sharedBytes / 1024).toFixed(1)} | ${percent(share)} |`
+  const fused = stages.flatMap(({ stage, C, V, forward, weight, direct }) =>
+    [
+      { kernel: 'igc_forward_kernel', tile: forward, last: `, ${direct}` },
+      { kernel: 'igc_backward_weight_kernel', tile: weight, last: '' },
+      { kernel: 'igc_backward_input_kernel', tile: forward, last: '' },
+    ].map(({ kernel, tile, last }) => {
+      const found = kernels[names.indexOf(`${kernel}<float, ${V}, true${last}>`)]
+      if (found === undefined) throw new SetupError(`docs:kernels: ptxas named no ${kernel}<float, ${V}, true${last}>`)
+      const sharedBytes = fusedBytes(kernel, C, tile)
+      const share = occupancy({ registers: found.registers, threads: FUSED_THREADS, sharedBytes })
+      return `| ${stage} | \`${kernel}\` | ${tile.join(' x ')} | ${(sharedBytes / 1024).toFixed(1)} | ${percent(share)} |`
     }),
   )
   return `# Resources of the CUDA kernels
 
 Written by \`npm run docs:kernels\` from what ptxas of CUDA ${nvcc} says for sm_90: registers of a thread, bytes of its stack
 frame, bytes of spilled registers, and the threads that a multiprocessor holds as a share of its 2048 (occupancy), without
-shared memory. How the fused kernels work stands at the top of \`native/cuda/igc_tile.h\`. Nothing here was measured on a GPU.
+shared memory. How the fused kernels work stands at the top of \`native/cuda/igc_tile.h\`. What a
+GPU makes of it is in [Benchmarks](../benchmarks-cuda.md).
 
 | kernel | registers | stack | spills | occupancy |
 |---|---|---|---|---|
 ${rows.join('\n')}
 
 The fused kernels of interleaved group convolutions keep a tile in shared memory, in f32 whatever the maps are stored in (KiB a
-block, 256 threads; occupancy of those on maps of f32):
+block, 192 threads; tiles in pixels at batch 64 on 132 multiprocessors; occupancy of those on maps of f32):
 
 | block of plain_igc, 3x3 | kernel | tile | shared memory | occupancy |
 |---|---|---|---|---|

@@ -114,6 +114,7 @@ struct Prepare {
 };
 
 __global__ void batch_norm2d_prepare_kernel(Prepare p) {
+  begin_early();
   const int c = static_cast<int>(global_thread());
   if (c >= p.C) return;
   float mean = p.running_mean[c], var = p.running_var[c];
@@ -170,7 +171,7 @@ void SimtBackend::batch_norm2d_prepare(const BatchNorm2dParams& p, const Input& 
                            static_cast<float>(p.momentum),
                            static_cast<float>(1 - p.momentum),
                            static_cast<float>(p.epsilon)};
-  launch(independent(C), stream(), batch_norm2d_prepare_kernel, prepare);
+  launch_early(independent(C), stream(), batch_norm2d_prepare_kernel, prepare);
 }
 
 void SimtBackend::batch_norm2d_apply(const Input& x, const Norm& norm, const Output& y) {

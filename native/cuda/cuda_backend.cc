@@ -51,28 +51,67 @@ Input CudaBackend::weights_beside(const Input& map, const Input& w) {
   return rounded;
 }
 
+// By cuDNN or by our kernel, which is the faster one where a group has few channels; not measured where ours would take
+// long. The kernel alone does what cuDNN refuses.
+void CudaBackend::run_convolution(ConvDirection direction, const Conv2dSizes& z, DType dtype,
+                                  const std::function<bool()>& cudnn, const std::function<void()>& ours) {
+  constexpr double kMostMeasured = 4e9;  // multiply-adds
+  const double pixels = static_cast<double>(z.N * z.P) * static_cast<double>(z.Q);
+  const double each = static_cast<double>(z.R * z.S * z.K) * static_cast<double>(z.C / z.G);
+  if (z.N == 0 || !convolutions_.takes(direction, z, dtype)) return ours();
+  const auto first = [&] {
+    if (!cudnn()) ours();
+  };
+  if (!measures() || pixels * each > kMostMeasured) return first();
+  constexpr int64_t kConvolution = -1;  // apart from the keys of blocks, which begin with a dtype
+  const simt::Tuning::Key key = {kConvolution,
+                                 static_cast<int64_t>(direction),
+                                 static_cast<int64_t>(dtype),
+                                 z.N,
+                                 z.H,
+                                 z.W,
+                                 z.C,
+                                 z.K,
+                                 z.R,
+                                 z.S,
+                                 z.G,
+                                 z.stride,
+                                 z.padding};
+  tuning().run(key, first, ours);
+}
+
 void CudaBackend::conv2d_forward(const Conv2dParams& p, const Input& x, const Input& w, const Output& y) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, w.shape);
-  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kForward, sizes, x.dtype, unconst(x),
-                                                     unconst(weights_beside(x, w)), y.data);
-  if (!done) SimtBackend::conv2d_forward(p, x, w, y);
+  const auto cudnn = [&] {
+    return convolutions_.run(ConvDirection::kForward, sizes, x.dtype, unconst(x), unconst(weights_beside(x, w)),
+                             y.data);
+  };
+  run_convolution(ConvDirection::kForward, sizes, x.dtype, cudnn, [&] { SimtBackend::conv2d_forward(p, x, w, y); });
 }
 
 void CudaBackend::conv2d_backward_input(const Conv2dParams& p, const Input& dy, const Input& w, const Output& dx) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, dx.shape, w.shape);
-  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardInput, sizes, dy.dtype, dx.data,
-                                                     unconst(weights_beside(dy, w)), unconst(dy));
-  if (!done) SimtBackend::conv2d_backward_input(p, dy, w, dx);
+  const auto cudnn = [&] {
+    return convolutions_.run(ConvDirection::kBackwardInput, sizes, dy.dtype, dx.data, unconst(weights_beside(dy, w)),
+                             unconst(dy));
+  };
+  run_convolution(ConvDirection::kBackwardInput, sizes, dy.dtype, cudnn,
+                  [&] { SimtBackend::conv2d_backward_input(p, dy, w, dx); });
 }
 
 void CudaBackend::conv2d_backward_weight(const Conv2dParams& p, const Input& dy, const Input& x, const Output& dw) {
   const Conv2dSizes sizes = conv2d_sizes("conv2d", p, x.shape, dw.shape);
-  const bool same = dw.dtype == x.dtype;
-  const Output made = same ? dw : weights_.tensor(dw.shape, x.dtype);
-  const bool done = sizes.N > 0 && convolutions_.run(ConvDirection::kBackwardWeight, sizes, x.dtype, unconst(x),
-                                                     made.data, unconst(dy));
-  if (!done) return SimtBackend::conv2d_backward_weight(p, dy, x, dw);
-  if (!same) cast(made, dw);
+  const auto cudnn = [&] {
+    const bool same = dw.dtype == x.dtype;
+    const Output made = same ? dw : weights_.tensor(dw.shape, x.dtype);
+    if (!convolutions_.run(ConvDirection::kBackwardWeight, sizes, x.dtype, unconst(x), made.data, unconst(dy))) {
+      return false;
+    }
+    if (!same) cast(made, dw);
+    return true;
+  };
+  run_convolution(ConvDirection::kBackwardWeight, sizes, x.dtype, cudnn,
+                  [&] { SimtBackend::conv2d_backward_weight(p, dy, x, dw); });
 }
 
 bool CudaBackend::product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a,

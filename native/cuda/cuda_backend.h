@@ -32,6 +32,9 @@ class CudaBackend final : public simt::SimtBackend {
   bool product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t a_rows,
                const float* b, int64_t b_rows, float* c);
 
+  // A convolution by cuDNN, which says false where it refuses, or by our kernel.
+  void run_convolution(ConvDirection direction, const Conv2dSizes& sizes, DType dtype,
+                       const std::function<bool()>& cudnn, const std::function<void()>& ours);
   // The weights in the dtype of a map, for cuDNN.
   Input weights_beside(const Input& map, const Input& w);
 

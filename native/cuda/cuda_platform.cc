@@ -22,6 +22,7 @@ CudaPlatform::CudaPlatform(int ordinal) : ordinal_(ordinal) {
   int bytes = 0;
   IGCNET_CUDA_CHECK(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
   max_shared_bytes_ = static_cast<size_t>(bytes);
+  IGCNET_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, ordinal));
   IGCNET_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
 }
 

@@ -26,6 +26,7 @@ class CudaPlatform final : public simt::Platform {
   void clear(void* memory, size_t bytes) override;
   void read(const void* from, void* to, size_t bytes) override;
   size_t max_shared_bytes() const override { return max_shared_bytes_; }
+  int multiprocessors() const override { return multiprocessors_; }
   std::string description() const override { return description_; }
   bool capturing() const override { return capturing_; }
   double milliseconds(const std::function<void()>& work) override;
@@ -44,6 +45,7 @@ class CudaPlatform final : public simt::Platform {
   int ordinal_;
   cudaStream_t stream_ = nullptr;
   size_t max_shared_bytes_ = 0;
+  int multiprocessors_ = 1;
   std::string description_;
   bool capturing_ = false;
   int graphs_ = 0;

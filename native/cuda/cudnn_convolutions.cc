@@ -157,6 +157,10 @@ CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, co
   return *plan;
 }
 
+bool CudnnConvolutions::takes(ConvDirection direction, const Conv2dSizes& sizes, DType dtype) {
+  return !plan_for(direction, sizes, dtype).refused;
+}
+
 bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, DType dtype, void* x, void* w, void* y) {
   Plan& plan = plan_for(direction, sizes, dtype);
   if (plan.refused) return false;

@@ -23,6 +23,8 @@ class CudnnConvolutions {
   CudnnConvolutions(const CudnnConvolutions&) = delete;
   CudnnConvolutions& operator=(const CudnnConvolutions&) = delete;
 
+  // Whether cuDNN takes the shape, as far as is known before it was run.
+  bool takes(ConvDirection direction, const Conv2dSizes& sizes, DType dtype);
   // Writes the one of x, w, y, all of one dtype, that the direction makes from the other two; false: cuDNN refuses the
   // shape.
   bool run(ConvDirection direction, const Conv2dSizes& sizes, DType dtype, void* x, void* w, void* y);

@@ -2,7 +2,8 @@
 // memory, the secondary one from there, and mean and variance of y on the way out. The two permutations are index
 // arithmetic. Checked in test/kernels/igc-block.test.ts against the four operators that define the block.
 #include "core/igc_block.h"
-#include "cuda/igc_tile.h"
+#include "cuda/igc_tile_steps.h"
+#include "cuda/partials.h"
 #include "cuda/simt_backend.h"
 
 namespace igcnet::simt {
@@ -18,55 +19,119 @@ struct Forward {
   Moments moments;  // counts null: not wanted
 };
 
-// Mean of the tile's pixels and their squared distances to it, a channel a thread.
+// Mean of the tile's pixels and their squared distances to it, by channel: a thread looks at a part of the quads, so
+// that all threads have work; the parts, whose values are in `scratch`, are then added in order.
 template <class T>
-__device__ void tile_moments(const Forward<T>& f, const TilePlace& at, int64_t tile, const float* out) {
-  const int K = f.plan.forward.K;
-  const float count = static_cast<float>(at.rows * at.columns);
-  for (int k = static_cast<int>(threadIdx.x); k < K; k += static_cast<int>(blockDim.x)) {
-    float sum = 0, squares = 0;
-    for (int row = 0; row < at.rows; ++row) {
-      for (int p = 0; p < at.columns; ++p) sum += out[(row * kRun + p) * (K + 1) + k];
-    }
-    const float mean = sum / count;
-    for (int row = 0; row < at.rows; ++row) {
-      for (int p = 0; p < at.columns; ++p) {
-        const float distance = out[(row * kRun + p) * (K + 1) + k] - mean;
-        squares += distance * distance;
+__device__ void tile_moments(const Forward<T>& f, const TilePlace& at, int64_t tile, const Planes& y, float* scratch) {
+  const TileConv& t = f.plan.forward;
+  const int quads = y.pixels / kQuad, slices = quads < 8 ? quads : 8, threads = static_cast<int>(blockDim.x);
+  float* const counts = scratch + 2 * slices * t.K;
+  const bool whole = at.whole(t);
+  for (int task = static_cast<int>(threadIdx.x); task < slices * t.K; task += threads) {
+    const int k = task / slices, slice = task - k * slices;
+    const auto for_values = [&](auto&& body) {
+      for (int quad = slice; quad < quads; quad += slices) {
+        const Lanes<kQuad> values = y.quad(k, quad);
+        const int inside = whole ? kQuad : quad_place(t, at, quad).count;
+#pragma unroll
+        for (int p = 0; p < kQuad; ++p) {
+          if (whole || p < inside) body(values.at[p]);
+        }
       }
+    };
+    float count = static_cast<float>(y.pixels / slices), sum = 0, squares = 0;
+    if (!whole) {
+      count = 0;
+      for (int quad = slice; quad < quads; quad += slices) count += static_cast<float>(quad_place(t, at, quad).count);
     }
-    f.moments.values[tile * 2 * K + k] = mean;
-    f.moments.values[tile * 2 * K + K + k] = squares;
+    for_values([&](float value) { sum += value; });
+    const float mean = count > 0 ? sum / count : 0.0F;
+    for_values([&](float value) { squares += (value - mean) * (value - mean); });
+    scratch[2 * task] = mean, scratch[2 * task + 1] = squares;
+    if (k == 0) counts[slice] = count;
   }
-  if (threadIdx.x == 0) f.moments.counts[tile] = count;
+  __syncthreads();
+  const float all = static_cast<float>(at.rows * at.columns);
+  for (int k = static_cast<int>(threadIdx.x); k < t.K; k += threads) {
+    const float* const parts = scratch + 2 * slices * k;
+    float sum = 0, squares = 0;
+    for (int s = 0; s < slices; ++s) sum += counts[s] * parts[2 * s];
+    const float mean = sum / all;
+    for (int s = 0; s < slices; ++s) {
+      const float distance = parts[2 * s] - mean;
+      squares += parts[2 * s + 1] + counts[s] * (distance * distance);
+    }
+    f.moments.values[tile * 2 * t.K + k] = mean;
+    f.moments.values[tile * 2 * t.K + t.K + k] = squares;
+  }
+  if (threadIdx.x == 0) f.moments.counts[tile] = all;
 }
 
+// z <- the primary convolution of the tile, with packed weights.
 template <class T, int V, bool kSliding>
-__global__ void __launch_bounds__(kThreads) igc_forward_kernel(Forward<T> f) {
+__device__ void primary_tile(const Forward<T>& f, const TileInput<T>& input, const Planes& z) {
+  // The upper half is convolved while the lower one is on its way.
   const TileConv& t = f.plan.forward;
-  float* z = dynamic_shared<float>();
-  float* in = z + t.out_floats(t.K);
-  float* out = in;  // y takes the place of the input, which nobody needs any more
+  const int half = t.tile_h / 2, upper_in = half == 0 ? 0 : (half - 1) * t.stride + t.R;
+  input.begin_lines({0, upper_in});
+  input.begin_lines({upper_in, t.in_h});
+  input.template finish_lines<1>({0, upper_in});
+  begin_early();  // so far before the weights are packed
+  __syncthreads();
+  conv_tile<kForwardStrip, V, kSliding>(t, {0, half}, input.in, f.primary, z);
+  input.finish_lines({upper_in, t.in_h});
+  __syncthreads();
+  conv_tile<kForwardStrip, V, kSliding>(t, {half, t.tile_h}, input.in, f.primary, z);
+}
+
+// With weights as they are (IgcPlan::direct), which wait in the memory of z.
+template <class T, int V>
+__device__ void primary_tile_direct(const Forward<T>& f, const TileInput<T>& input, const Planes& z) {
+  const TileConv& t = f.plan.forward;
+  begin_early();
+  const int count = static_cast<int>(f.plan.primary_count());  // a multiple of four
+  for (int i = 4 * static_cast<int>(threadIdx.x); i < count; i += 4 * static_cast<int>(blockDim.x)) {
+    copy_async(z.data + i, f.primary + i);
+  }
+  commit_copies();
+  input.begin_lines({0, t.in_h});
+  wait_for_copies<0>();
+  input.finish_lines({0, t.in_h});
+  __syncthreads();
+  conv_tile_direct<kForwardStrip, V>(t, input.in, z);
+}
+
+template <class T, int V, bool kSliding, bool kDirect>
+__global__ void __launch_bounds__(kMostThreads, kForwardBlocks) igc_forward_kernel(Forward<T> f) {
+  const TileConv& t = f.plan.forward;
+  float* const memory = dynamic_shared<float>();
+  float* const in = memory + t.plane_floats();
+  const Planes z(memory, t.pixels()), y(in, t.pixels());  // y takes the place of the input, which nobody needs any more
   const int64_t tile = blockIdx.x;
   const TilePlace at = tile_place(t, tile);
-  load_input(t, at, f.x, f.x_norm, in);
-  __syncthreads();
-  conv_tile<V, kSliding>(t, in, f.primary, z);
-  __syncthreads();
-  mix_tile(f.plan.mixing, t.tile_h, f.mix, z, out);
-  __syncthreads();
-  const int count = at.rows * kRun * t.K;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-    const int pixel = i / t.K, k = i - pixel * t.K, row = pixel / kRun, column = pixel % kRun;
-    if (column >= at.columns) continue;
-    const T stored = stored_as<T>(out[pixel * (t.K + 1) + k]);
-    f.y[((at.n * t.P + at.row + row) * t.Q + at.column + column) * t.K + k] = stored;
-    if constexpr (!std::is_same_v<T, float>)
-      out[pixel * (t.K + 1) + k] = value_of(stored);  // the moments are those of y
+  const TileInput<T> input{t, at, f.x, f.x_norm, in};
+  if constexpr (kDirect) {
+    primary_tile_direct<T, V>(f, input, z);
+  } else {
+    primary_tile<T, V, kSliding>(f, input, z);
   }
-  if (f.moments.counts == nullptr) return;
-  if constexpr (!std::is_same_v<T, float>) __syncthreads();
-  tile_moments(f, at, tile, out);
+  __syncthreads();
+  mix_tile<T, kDirect>(f.plan.mixing, f.mix, z, y);
+  __syncthreads();
+  store_tile(t, at, y, f.y);
+  if (f.moments.counts != nullptr) tile_moments(f, at, tile, y, memory);
+}
+
+// The kernel for a plan, by what it has been compiled for.
+template <class T>
+void launch_forward(Stream stream, const Forward<T>& f) {
+  const Launch size = cooperative(f.plan.forward.tiles, f.plan.forward.threads, forward_bytes(f.plan.forward));
+  with_vector(f.plan, [&]<int V, bool kSliding>() {
+    if constexpr (kSliding && V <= 2) {
+      if (f.plan.direct) return launch_early(size, stream, igc_forward_kernel<T, V, kSliding, true>, f);
+    }
+    launch_early(size, stream, igc_forward_kernel<T, V, kSliding, false>, f);
+  });
 }
 
 }  // namespace
@@ -82,16 +147,15 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
   if (!plans_fused(p, z, plan)) return composed();
   const auto fused = [&] {
     const int64_t tiles = plan.forward.tiles;
-    const PackedWeights packed = pack_weights(stream(), plan, primary_weight.as<float>(), secondary_weight.as<float>(),
-                                              packed_.floats(packed_floats(plan)));
+    const float *primary = primary_weight.as<float>(), *mix = secondary_weight.as<float>();
+    if (!plan.direct) {
+      const PackedWeights packed = pack_weights(stream(), plan, primary, mix, packed_.floats(packed_floats(plan)));
+      primary = packed.primary, mix = packed.mix;
+    }
     Moments moments;
     if (y_statistics != nullptr) moments = moments_of(partial_.floats(moments_floats(tiles, z.K)), tiles);
     dispatch_map(x.dtype, [&]<class T>() {
-      const Forward<T> forward = {plan, x.as<T>(), packed.primary, packed.mix, view_of(x_norm), y.as<T>(), moments};
-      with_vector(plan, [&]<int V, bool kSliding>() {
-        launch(cooperative(tiles, kThreads, plan.forward_bytes()), stream(), igc_forward_kernel<T, V, kSliding>,
-               forward);
-      });
+      launch_forward<T>(stream(), {plan, x.as<T>(), primary, mix, view_of(x_norm), y.as<T>(), moments});
     });
     if (y_statistics == nullptr) return;
     merge_moments(stream(), moments, tiles, z.K, y_statistics->mean.as<float>(), y_statistics->var.as<float>());
@@ -102,7 +166,8 @@ void SimtBackend::igc_block_forward(const IgcBlockParams& p, const Input& x, con
 }
 
 bool SimtBackend::plans_fused(const IgcBlockParams& p, const Conv2dSizes& z, IgcPlan& plan) const {
-  return igc_path_ != IgcPath::kComposed && plan_igc_block(p, z, platform_->max_shared_bytes(), plan);
+  return igc_path_ != IgcPath::kComposed &&
+         plan_igc_block(p, z, {platform_->max_shared_bytes(), platform_->multiprocessors()}, plan);
 }
 
 }  // namespace igcnet::simt

@@ -1,26 +1,28 @@
-// The parts of the fused igc_block kernels (igc_block.cu, igc_block_backward.cu). A block of threads works on one tile
-// of the output map: tile_h rows of kRun pixels of one image, all channels, so that the map between the two
-// convolutions stays in shared memory. Layouts in shared memory:
-//   in  [in_h, in_w, C]         the tile's input with its border, 0 outside of the image
-//   out [tile_h * kRun, K + 1]  a value a channel; the odd stride spreads pixels over the memory banks
+// The tiles of the fused igc_block kernels (igc_block.cu, igc_backward_weight.cu, igc_backward_input.cu). A block of
+// threads works on one tile of the output map: tile_h rows of 8, 16 or 32 pixels of one image, all channels, so that
+// the map between the two convolutions stays in shared memory. Layouts in shared memory:
+//   in      [in_h, in_w, C]    the tile's input with its border, 0 outside of the image
+//   Planes  [channel][pixels]  four neighbouring pixels are one access of 16 bytes, a quad
 // Weights are packed once a call (pack_weights) so that neighbouring threads read neighbouring numbers:
 //   primary      [R, S, C/L, K]   from wp [K, R, S, C/L]
 //   primary_back [R, S, M, C]     the same turned around, for the gradient of the input at stride 1
 //   mix          [L, M, Lp]       ws[m*L + l', l] at (l, m, l'); Lp is L rounded up to 4, the rest is 0
 //   mix_back     [L, M, Lp]       the same number at (l', m, l)
 // Maps are f32, bf16 or f16 in global memory, f32 in shared memory. K = L*M. V channels of one group are a thread's
-// vector: 4, 2 or 1, what divides C/L and M.
+// vector: 4, 2 or 1, what divides C/L and M. What the kernels do with a tile: igc_tile_steps.h.
 #pragma once
 
 #include "core/igc_block.h"
-#include "cuda/norm_view.h"
-#include "cuda/partials.h"
 #include "cuda/simt.h"
 #include "cuda/tuning.h"
 
 namespace igcnet::simt {
 
-inline constexpr int kRun = 8;  // pixels in a row of a tile: a thread's accumulators
+inline constexpr int kRun = 8;   // pixels of a row that a thread works on: its accumulators
+inline constexpr int kQuad = 4;  // pixels of one access
+// For the compiler: threads of a block, and how many blocks find registers on a multiprocessor; of the kernels that go
+// forward, or from dz to dx, and of the one that adds up the gradients of the weights.
+inline constexpr int kMostThreads = 192, kForwardBlocks = 2, kWeightBlocks = 2;
 
 template <int V>
 struct alignas(4 * V) Lanes {
@@ -31,129 +33,62 @@ __device__ Lanes<V> load(const float* from) {
   return *reinterpret_cast<const Lanes<V>*>(from);
 }
 
-// A convolution over tiles: input [N, H, W, C] -> output [N, P, Q, K].
+// A map of a tile, a plane of pixels a channel. The quads of four neighbouring channels are shuffled alike, otherwise
+// than those of the next four: so eight threads that access the same quad of neighbouring channels, or of every fourth
+// one, find them in other memory banks. pixels: a power of two, 8 or more.
+struct Planes {
+  float* data;
+  int pixels, mask;
+
+  __device__ Planes(float* memory, int count)
+      : data(memory), pixels(count), mask(count / kQuad < 8 ? count / kQuad - 1 : 7) {}
+  __device__ Lanes<kQuad>& quad(int channel, int index) const {
+    return *reinterpret_cast<Lanes<kQuad>*>(data + channel * pixels + ((index ^ ((channel >> 2) & mask)) * kQuad));
+  }
+};
+
+// A convolution over tiles: input [N, H, W, C] -> output [N, P, Q, K]. `up`, not 1 for the gradient of the input at a
+// stride: the input's pixels lie up - 1 zeros apart from each other.
 struct TileConv {
   int64_t N = 0, tiles = 0;
   int H = 0, W = 0, C = 0, P = 0, Q = 0, K = 0;
-  int R = 0, S = 0, stride = 1, top = 0, left = 0;  // padding, which may be negative
-  int in_group = 1, out_group = 1;                  // channels of a group
-  int tile_h = 1, in_h = 1, in_w = 1, tiles_down = 1, tiles_across = 1;
+  int R = 0, S = 0, stride = 1, up = 1;
+  int top = 0, left = 0;            // padding, which may be negative
+  int in_group = 1, out_group = 1;  // channels of a group
+  int tile_h = 1, log_w = 3;        // tile_h is a power of two, too
+  int in_h = 1, in_w = 1, tiles_down = 1, tiles_across = 1;
+  int threads = 1;  // of a block
 
+  __host__ __device__ int tile_w() const { return 1 << log_w; }
+  // The line of the input where a tile at this row of the output begins, likewise of columns.
+  __host__ __device__ int first_line(int row) const { return first(row, top); }
+  __host__ __device__ int first_column(int column) const { return first(column, left); }
+  __host__ __device__ int pixels() const { return tile_h << log_w; }
   __host__ __device__ int in_floats() const { return (in_h * in_w * C + 3) / 4 * 4; }
-  __host__ __device__ int out_floats(int channels) const { return (tile_h * kRun * (channels + 1) + 3) / 4 * 4; }
+  __host__ __device__ int plane_floats() const { return pixels() * K; }
+
+ private:
+  __host__ __device__ int first(int place, int padding) const {
+    const int begin = place * stride - padding;
+    return begin > 0 ? (begin + up - 1) / up : begin / up;  // rounded up
+  }
 };
 
 // The tile of this block: its image, first output row and column, and how many of them are inside of the map.
 struct TilePlace {
   int64_t n;
   int row, column, rows, columns;
+
+  // Whether the tile ends with the map or before, so that all of its pixels count.
+  __device__ bool whole(const TileConv& t) const { return rows == t.tile_h && columns == t.tile_w(); }
 };
 __device__ inline TilePlace tile_place(const TileConv& t, int64_t tile) {
   const int64_t line = tile / t.tiles_across;
-  const int column = static_cast<int>(tile - line * t.tiles_across) * kRun;
+  const int column = static_cast<int>(tile - line * t.tiles_across) * t.tile_w();
   const int64_t n = line / t.tiles_down;
   const int row = static_cast<int>(line - n * t.tiles_down) * t.tile_h;
-  const int rows = t.P - row < t.tile_h ? t.P - row : t.tile_h, columns = t.Q - column < kRun ? t.Q - column : kRun;
-  return {n, row, column, rows, columns};
-}
-
-// in <- source, normalised; V divides C.
-template <int V, class T>
-__device__ void load_input_vectors(const TileConv& t, const TilePlace& at, const T* source, const NormView& norm,
-                                   float* in) {
-  const int vectors = t.C / V, count = t.in_h * t.in_w * vectors;
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-    const int pixel = i / vectors, c = (i - pixel * vectors) * V, line = pixel / t.in_w;
-    const int h = at.row * t.stride - t.top + line, w = at.column * t.stride - t.left + pixel - line * t.in_w;
-    Lanes<V> values{};
-    if (h >= 0 && h < t.H && w >= 0 && w < t.W) {
-      const auto stored = read_neighbours<V>(source + ((at.n * t.H + h) * t.W + w) * t.C + c);
-      for (int v = 0; v < V; ++v) values.at[v] = value_of(stored.at[v]);
-      if (norm.present()) {
-        for (int v = 0; v < V; ++v) values.at[v] = applied(norm, values.at[v], c + v);
-      }
-    }
-    *reinterpret_cast<Lanes<V>*>(in + pixel * t.C + c) = values;
-  }
-}
-template <class T>
-__device__ void load_input(const TileConv& t, const TilePlace& at, const T* source, const NormView& norm, float* in) {
-  if (t.C % 4 == 0) {
-    load_input_vectors<4>(t, at, source, norm, in);
-  } else {
-    load_input_vectors<1>(t, at, source, norm, in);
-  }
-}
-
-// acc[p][v]: output channel k0 + v of pixel p of a row of the tile. kSliding: S = 3 and stride 1, where neighbouring
-// pixels share their inputs; ten of them serve eight pixels and three taps.
-template <int V, bool kSliding>
-__device__ void conv_run(const TileConv& t, const float* in, const float* packed, int k0, int row,
-                         float (&acc)[kRun][V]) {
-  for (int p = 0; p < kRun; ++p) {
-    for (int v = 0; v < V; ++v) acc[p][v] = 0;
-  }
-  const int first_c = k0 / t.out_group * t.in_group;
-  // Loops over sizes that are known at run time only are not unrolled: registers are for pixels and channels.
-#pragma unroll 1
-  for (int r = 0; r < t.R; ++r) {
-    const float* line = in + (row * t.stride + r) * t.in_w * t.C + first_c;
-    const float* taps = packed + r * t.S * t.in_group * t.K + k0;
-    if constexpr (kSliding) {
-#pragma unroll 1
-      for (int c = 0; c < t.in_group; c += V) {
-        Lanes<V> window[kRun + 2];
-#pragma unroll
-        for (int i = 0; i < kRun + 2; ++i) window[i] = load<V>(line + i * t.C + c);
-#pragma unroll
-        for (int s = 0; s < 3; ++s) {
-#pragma unroll
-          for (int j = 0; j < V; ++j) {
-            const Lanes<V> w = load<V>(taps + (s * t.in_group + c + j) * t.K);
-#pragma unroll
-            for (int p = 0; p < kRun; ++p) {
-#pragma unroll
-              for (int v = 0; v < V; ++v) acc[p][v] += window[p + s].at[j] * w.at[v];
-            }
-          }
-        }
-      }
-    } else {
-#pragma unroll 1
-      for (int s = 0; s < t.S; ++s) {
-#pragma unroll 1
-        for (int c = 0; c < t.in_group; c += V) {
-#pragma unroll
-          for (int j = 0; j < V; ++j) {
-            const Lanes<V> w = load<V>(taps + (s * t.in_group + c + j) * t.K);
-#pragma unroll
-            for (int p = 0; p < kRun; ++p) {
-              const float x = line[(p * t.stride + s) * t.C + c + j];
-#pragma unroll
-              for (int v = 0; v < V; ++v) acc[p][v] += x * w.at[v];
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-// out <- the convolution of the whole tile. A task is V channels of a row.
-template <int V, bool kSliding>
-__device__ void conv_tile(const TileConv& t, const float* in, const float* packed, float* out) {
-  const int units = t.K / V, tasks = units * t.tile_h;
-  for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
-    const int row = task / units, k0 = (task - row * units) * V;
-    float acc[kRun][V];
-    conv_run<V, kSliding>(t, in, packed, k0, row, acc);
-#pragma unroll
-    for (int p = 0; p < kRun; ++p) {
-#pragma unroll
-      for (int v = 0; v < V; ++v) out[(row * kRun + p) * (t.K + 1) + k0 + v] = acc[p][v];
-    }
-  }
+  return {n, row, column, t.P - row < t.tile_h ? t.P - row : t.tile_h,
+          t.Q - column < t.tile_w() ? t.Q - column : t.tile_w()};
 }
 
 // The partitions of the secondary convolution.
@@ -161,51 +96,62 @@ struct Mixing {
   int L = 1, M = 1, padded_L = 4;
 };
 
-// out[pixel][to*M + m] = sum over `from` of weights[from, m, to] * in[pixel][from*M + m]. A task is four values of `to`
-// with one m, of a row.
-__device__ inline void mix_tile(const Mixing& mixing, int tile_h, const float* weights, const float* in, float* out) {
-  const int L = mixing.L, M = mixing.M, quads = mixing.padded_L / 4, stride = L * M + 1, tasks = quads * M * tile_h;
-  for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
-    const int to = task % quads * 4, m = task / quads % M, row = task / quads / M;
-    float acc[kRun][4] = {};
-    for (int from = 0; from < L; ++from) {
-      const Lanes<4> w = load<4>(weights + (from * M + m) * mixing.padded_L + to);
-      const float* cell = in + row * kRun * stride + from * M + m;
-#pragma unroll
-      for (int p = 0; p < kRun; ++p) {
-        const float value = cell[p * stride];
-#pragma unroll
-        for (int v = 0; v < 4; ++v) acc[p][v] += value * w.at[v];
-      }
-    }
-#pragma unroll
-    for (int v = 0; v < 4; ++v) {
-      if (to + v >= L) continue;
-#pragma unroll
-      for (int p = 0; p < kRun; ++p) out[(row * kRun + p) * stride + (to + v) * M + m] = acc[p][v];
-    }
-  }
+// Rows that a thread convolves together (where the tile has a multiple of that), and whether it mixes eight channels
+// instead of four (forward): what fits in registers, and leaves no thread without a task.
+inline constexpr int kForwardStrip = 2, kWeightStrip = 2;  // at most, by kernel
+constexpr int strip_rows(int V, bool sliding, int most) { return sliding && V <= 2 ? most : 1; }
+__host__ __device__ inline bool mixes_eight(const Mixing& mixing, int pixels, int threads) {
+  return mixing.padded_L % 8 == 0 && mixing.padded_L / 8 * mixing.M * (pixels / kRun) >= threads;
 }
 
-// Everything that the launches of one igc_block share.
+// Everything that the launches of one igc_block share. The three kernels have tiles of their own.
 struct IgcPlan {
-  TileConv forward, back;  // back: of dz [N, P, Q, K] -> dx [N, H, W, C], at stride 1 only
+  TileConv forward, weight;  // both of x -> z
+  TileConv back;             // of dz [N, P, Q, K] -> dx [N, H, W, C]
+  bool has_back = false;     // at the strides that its kernel knows
+  bool direct = false;       // forward reads the weights as they are
   Mixing mixing;
   int V = 1;
   bool sliding = false;
+  int64_t weight_blocks = 0;                     // that take the tiles of `weight` one after the other
+  int primary_slices = 1, secondary_slices = 1;  // parts of a tile that threads add up side by side
 
-  size_t forward_bytes() const;
-  size_t backward_weight_bytes() const;
-  size_t backward_input_bytes() const;
+  __host__ __device__ int64_t primary_count() const {
+    return int64_t{1} * forward.R * forward.S * forward.in_group * forward.K;
+  }
+  __host__ __device__ int64_t secondary_count() const { return int64_t{1} * mixing.L * mixing.L * mixing.M; }
 };
+
+// Rows of the primary kernel whose gradient is one task, with V channels of both sides and a tap, or all three of a
+// sliding kernel: what fits in registers.
+constexpr int tap_rows(int V, bool sliding) { return sliding && V <= 2 ? 3 : 1; }
+// Tasks of a block that adds up the gradient of the primary weights, before its pixels are divided among slices.
+__host__ __device__ inline int primary_tasks(const IgcPlan& plan) {
+  const TileConv& t = plan.weight;
+  const int rows = tap_rows(plan.V, plan.sliding), groups = (t.R + rows - 1) / rows * (plan.sliding ? 1 : t.S);
+  return t.K / plan.V * (t.in_group / plan.V) * groups;
+}
 
 // Packed weights, in one piece of memory.
 struct PackedWeights {
   float *primary = nullptr, *mix = nullptr, *primary_back = nullptr, *mix_back = nullptr;
 };
 
-// Whether the fused kernels take the block, with tiles that fit in `max_shared_bytes`; the plan if they do.
-bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, size_t max_shared_bytes, IgcPlan& plan);
+// What plans depend on.
+struct IgcMachine {
+  size_t max_shared_bytes;  // that a block may ask for
+  int multiprocessors;
+};
+
+// Two sums for each channel and thread that works on it.
+__host__ __device__ inline int norm_sum_floats(const TileConv& t) { return 2 * (t.K + kQuad * t.threads); }
+// Bytes of shared memory of a block of the three kernels.
+size_t forward_bytes(const TileConv& t);
+size_t backward_weight_bytes(const TileConv& t);
+size_t backward_input_bytes(const TileConv& t);
+
+// Whether the fused kernels take the block; the plan if they do.
+bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMachine& machine, IgcPlan& plan);
 size_t packed_floats(const IgcPlan& plan);
 PackedWeights pack_weights(Stream stream, const IgcPlan& plan, const float* primary, const float* secondary,
                            float* memory);

@@ -22,6 +22,7 @@ struct Step {
 // Four neighbouring elements a thread.
 __global__ void sgd_step_kernel(int64_t n, Step step, const float* scale, const float* found, const float* g, float* w,
                                 float* v) {
+  begin_early();
   if (found != nullptr && *found != 0) return;
   const float inverse = scale == nullptr ? 1.0F : 1 / *scale;
   const int64_t i = 4 * global_thread();
@@ -57,8 +58,8 @@ void SimtBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, 
   const float* found = scaling == nullptr ? nullptr : scaling->found.as<float>();
   const Step step = {static_cast<float>(p.lr), static_cast<float>(p.momentum), static_cast<float>(p.weight_decay),
                      p.nesterov};
-  launch(by_four(w.elements()), stream(), sgd_step_kernel, w.elements(), step, scale, found, g.as<float>(),
-         w.as<float>(), v.as<float>());
+  launch_early(by_four(w.elements()), stream(), sgd_step_kernel, w.elements(), step, scale, found, g.as<float>(),
+               w.as<float>(), v.as<float>());
 }
 
 }  // namespace igcnet::simt

@@ -7,9 +7,14 @@
 #include <cstdint>
 
 #if defined(IGCNET_HOST_SIMT)
+#include <algorithm>
+
 #include "cuda/host/host_simt.h"
 #else
 #include <cuda_runtime.h>
+#if defined(__CUDACC__)
+#include <cuda_pipeline_primitives.h>
+#endif
 
 #include "cuda/check.h"
 #endif
@@ -23,6 +28,8 @@ using Stream = cudaStream_t;
 // belongs to the process: set to what one launch needs, it would be too low for a larger launch of another thread, or
 // in a graph.
 void allow_all_shared_memory(const void* kernel);
+// Whether the calling thread's GPU lets a kernel begin before the one before it has ended (sm_90).
+bool begins_early();
 #endif
 
 // How a kernel is launched. Shared memory is always dynamic: dynamic_shared<T>().
@@ -41,6 +48,50 @@ inline Launch cooperative(int64_t blocks, int threads, size_t shared_bytes) {
   return {blocks, threads, shared_bytes, true};
 }
 
+// A kernel that is launched by launch_early() may begin before the one that was launched just before it has ended, and
+// must not touch what that one touches before wait_for_previous(), which each of its threads calls; all that came
+// earlier has ended by then. That is so because a kernel says let_next_begin() behind its own wait_for_previous():
+// kernels that are launched early begin with begin_early(), which is both, and only what two kernels have agreed on may
+// be done before. On GPUs before sm_90 kernels follow each other as always.
+//
+// copy_async() copies 16 bytes from global to shared memory, both at multiples of 16 bytes, behind the back of the
+// thread that calls it; commit_copies() closes a group of them, and after wait_for_copies<n>() that thread sees those
+// of all groups but the last n.
+#if defined(IGCNET_HOST_SIMT)
+inline void let_next_begin() {}
+inline void wait_for_previous() {}
+inline void copy_async(float* to, const float* from) { std::copy_n(from, 4, to); }
+inline void commit_copies() {}
+template <int kLeft>
+void wait_for_copies() {}
+inline void begin_early() {}
+template <class... P, class... A>
+void launch_early(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
+  launch(size, stream, kernel, arguments...);
+}
+#elif defined(__CUDACC__)
+__device__ inline void let_next_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+__device__ inline void wait_for_previous() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
+__device__ inline void begin_early() {
+  wait_for_previous();
+  let_next_begin();
+}
+__device__ inline void copy_async(float* to, const float* from) { __pipeline_memcpy_async(to, from, 16); }
+__device__ inline void commit_copies() { __pipeline_commit(); }
+template <int kLeft>
+__device__ void wait_for_copies() {
+  __pipeline_wait_prior(kLeft);
+}
+#endif
+
 #if defined(__CUDACC__)
 template <class T>
 __device__ T* dynamic_shared() {
@@ -56,6 +107,23 @@ void launch(const Launch& size, Stream stream, void (*kernel)(P...), A... argume
   kernel<<<static_cast<unsigned>(size.blocks), static_cast<unsigned>(size.threads), size.shared_bytes, stream>>>(
       static_cast<P>(arguments)...);
   IGCNET_CUDA_CHECK(cudaGetLastError());
+}
+
+template <class... P, class... A>
+void launch_early(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
+  if (size.blocks == 0 || !begins_early()) return launch(size, stream, kernel, arguments...);
+  allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = static_cast<unsigned>(size.blocks);
+  config.blockDim = static_cast<unsigned>(size.threads);
+  config.dynamicSmemBytes = size.shared_bytes;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = 1;
+  IGCNET_CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...));
 }
 #endif
 

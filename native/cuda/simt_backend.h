@@ -30,6 +30,7 @@ class Platform {
   // Copies to host memory and waits for it.
   virtual void read(const void* from, void* to, size_t bytes) = 0;
   virtual size_t max_shared_bytes() const = 0;  // that a block may ask for
+  virtual int multiprocessors() const = 0;
   virtual std::string description() const = 0;
   // Whether what is enqueued now becomes part of a graph instead of running.
   virtual bool capturing() const { return false; }
@@ -175,6 +176,9 @@ class SimtBackend : public Backend {
  protected:
   Platform& platform() { return *platform_; }
   Stream stream() const { return platform_->stream(); }
+  // Whether the faster way is taken, by measurement; else the one that was asked for.
+  bool measures() const { return igc_path_ == IgcPath::kAuto; }
+  Tuning& tuning() { return tuning_; }
   // y [N, K] += b [K], where the product came from elsewhere.
   void add_bias(const Input& b, const Output& y);
   // On the host a fault is found at once; on a GPU when a result is read.

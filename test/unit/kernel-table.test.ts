@@ -28,14 +28,13 @@ it('computes occupancy as the occupancy calculator does', () => {
 })
 
 it('knows the shared memory of the fused kernels', () => {
-  // 10 x 10 pixels of input, 8 x 8 of output with 49 floats each
-  expect(fusedBytes(48, 8)).toEqual({
-    igc_forward_kernel: 4 * (4800 + 3136),
-    igc_backward_weight_kernel: 4 * (4800 + 2 * 3136),
-    igc_backward_input_kernel: 4 * (4800 + 3136),
-  })
+  // 10 x 10 pixels of input, 8 x 8 of output; 16 x 8 of output and 18 x 10 of input
+  expect(fusedBytes('igc_forward_kernel', 48, [8, 8])).toBe(4 * (4800 + 3072))
+  expect(fusedBytes('igc_backward_input_kernel', 48, [8, 8])).toBe(4 * (4800 + 3072))
+  expect(fusedBytes('igc_backward_weight_kernel', 48, [16, 8])).toBe(4 * (8640 + 2 * 6144))
+  expect(fusedBytes('igc_backward_input_kernel', 4, [1, 8])).toBe(4 * (32 + 2 * (4 + 4 * 192)))
 })
 
 it('fails when a fused kernel is missing', () => {
-  expect(() => page([], [], '13.0')).toThrow('ptxas named no igc_forward_kernel<float, 2, true>')
+  expect(() => page([], [], '13.0')).toThrow('ptxas named no igc_forward_kernel<float, 2, true, true>')
 })
