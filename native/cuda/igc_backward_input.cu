@@ -112,7 +112,7 @@ __device__ void conv_up(const TileConv& t, const TilePlace& at, const float* in,
 
 // In the letters of TileConv the output [P, Q, K] is dx [H, W, C]. kSliding: at stride 1; else at any.
 template <class T, int V, bool kSliding>
-__global__ void __launch_bounds__(kMostThreads, kForwardBlocks) igc_backward_input_kernel(BackwardInput<T> b) {
+__global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_input_kernel(BackwardInput<T> b) {
   const TileConv& t = b.plan.back;
   float* const memory = dynamic_shared<float>();
   const Planes out(memory, t.pixels());
@@ -134,10 +134,10 @@ __global__ void __launch_bounds__(kMostThreads, kForwardBlocks) igc_backward_inp
     input.begin_lines({upper_in, t.in_h});
     input.template finish_lines<1>({0, upper_in});
     __syncthreads();
-    conv_tile<kForwardStrip, V, kSliding>(t, {0, half}, in, b.primary_back, out);
+    conv_tile<V, kSliding>(t, {0, half}, in, b.primary_back, out);
     input.finish_lines({upper_in, t.in_h});
     __syncthreads();
-    conv_tile<kForwardStrip, V, kSliding>(t, {half, t.tile_h}, in, b.primary_back, out);
+    conv_tile<V, kSliding>(t, {half, t.tile_h}, in, b.primary_back, out);
   }
   __syncthreads();
   if (t.K % 4 == 0) {

@@ -211,7 +211,7 @@ __device__ void add_primary(const IgcPlan& plan, const Planes& dz, const float* 
 }
 
 template <class T, int V, bool kSliding>
-__global__ void __launch_bounds__(kMostThreads, kWeightBlocks) igc_backward_weight_kernel(BackwardWeight<T> b) {
+__global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_weight_kernel(BackwardWeight<T> b) {
   const TileConv& t = b.plan.weight;
   float* const memory = dynamic_shared<float>();
   float* const in = memory + 2 * t.plane_floats();
@@ -229,7 +229,7 @@ __global__ void __launch_bounds__(kMostThreads, kWeightBlocks) igc_backward_weig
     __syncthreads();
     if (first) begin_early();  // so far before the weights are packed
     if (b.needs_secondary) {
-      conv_tile<kWeightStrip, V, kSliding>(t, {0, t.tile_h}, in, b.primary, z);
+      conv_tile<V, kSliding>(t, {0, t.tile_h}, in, b.primary, z);
       __syncthreads();
       add_secondary(b.plan, dy, z, z.data, partial + b.primary_count, first);
       __syncthreads();

@@ -78,10 +78,10 @@ __device__ void primary_tile(const Forward<T>& f, const TileInput<T>& input, con
   input.template finish_lines<1>({0, upper_in});
   begin_early();  // so far before the weights are packed
   __syncthreads();
-  conv_tile<kForwardStrip, V, kSliding>(t, {0, half}, input.in, f.primary, z);
+  conv_tile<V, kSliding>(t, {0, half}, input.in, f.primary, z);
   input.finish_lines({upper_in, t.in_h});
   __syncthreads();
-  conv_tile<kForwardStrip, V, kSliding>(t, {half, t.tile_h}, input.in, f.primary, z);
+  conv_tile<V, kSliding>(t, {half, t.tile_h}, input.in, f.primary, z);
 }
 
 // With weights as they are (IgcPlan::direct), which wait in the memory of z.
@@ -98,11 +98,11 @@ __device__ void primary_tile_direct(const Forward<T>& f, const TileInput<T>& inp
   wait_for_copies<0>();
   input.finish_lines({0, t.in_h});
   __syncthreads();
-  conv_tile_direct<kForwardStrip, V>(t, input.in, z);
+  conv_tile_direct<V>(t, input.in, z);
 }
 
 template <class T, int V, bool kSliding, bool kDirect>
-__global__ void __launch_bounds__(kMostThreads, kForwardBlocks) igc_forward_kernel(Forward<T> f) {
+__global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_forward_kernel(Forward<T> f) {
   const TileConv& t = f.plan.forward;
   float* const memory = dynamic_shared<float>();
   float* const in = memory + t.plane_floats();

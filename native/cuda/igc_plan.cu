@@ -25,8 +25,6 @@ void set_tile(TileConv& t, int tile_h, int log_w) {
 // What a kernel does with each tile: how often it convolves and mixes, and sums that it adds up.
 struct Work {
   int convolutions, mixings;
-  int strip;   // rows of a strip
-  int blocks;  // that find registers on a multiprocessor
   int64_t sums = 0;
 };
 
@@ -37,7 +35,7 @@ struct Threads {
 };
 Threads threads_for(const TileConv& t, const IgcPlan& plan, const Work& work) {
   const Mixing& mixing = plan.mixing;
-  const int V = plan.V, rows = t.tile_h % work.strip == 0 ? work.strip : 1;
+  const int V = plan.V, strip = strip_rows(V, plan.sliding), rows = t.tile_h % strip == 0 ? strip : 1;
   const int64_t runs = t.pixels() / kRun, conv_tasks = t.K / V * runs / rows;
   const int64_t conv_task = int64_t{1} * t.R * t.S * t.in_group * V * rows;
   Threads best{};
@@ -52,10 +50,9 @@ Threads threads_for(const TileConv& t, const IgcPlan& plan, const Work& work) {
   return best;
 }
 
-// blocks: of kMostThreads, that find registers
-int64_t blocks_at_once(const TileConv& t, size_t bytes, int blocks) {
+int64_t blocks_at_once(const TileConv& t, size_t bytes) {
   return std::max<int64_t>(1, std::min<int64_t>(kSharedBytes / (static_cast<int64_t>(bytes) + kReservedBytes),
-                                                blocks * kMostThreads / t.threads));
+                                                kLeastBlocks * kMostThreads / t.threads));
 }
 
 // About how long all tiles take, in multiply-adds of one multiprocessor: what is loaded or added up costs as much as
@@ -65,7 +62,7 @@ double cost_of(const TileConv& t, const Work& work, double arithmetic, size_t by
   constexpr double kLoad = 16, kThread = 1000, kBusyWarps = 12, kRound = 400'000;
   const double loads = static_cast<double>(t.in_h) * t.in_w * t.C + static_cast<double>(work.sums);
   const double tile = arithmetic + kLoad * loads + kThread * t.threads;
-  const int64_t at_once = blocks_at_once(t, bytes, work.blocks);
+  const int64_t at_once = blocks_at_once(t, bytes);
   const int64_t each = ceil_div(t.tiles, multiprocessors), rest = each % at_once;
   const auto time = [&](int64_t blocks, int64_t together) {
     const double warps = static_cast<double>(together * t.threads / 32);
@@ -178,10 +175,7 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
   plan.V = common % 4 == 0 ? 4 : common % 2 == 0 ? 2 : 1;
   plan.sliding = t.R == 3 && t.S == 3 && t.stride == 1;
   plan.weight = t;
-  const int strip = strip_rows(plan.V, plan.sliding, kForwardStrip);
-  const Work forward = {1, 1, strip, kForwardBlocks}, back = {1, 0, strip, kForwardBlocks};
-  const Work weight = {2, 2, strip_rows(plan.V, plan.sliding, kWeightStrip), kWeightBlocks,
-                       plan.primary_count() + plan.secondary_count()};
+  const Work forward = {1, 1}, weight = {2, 2, plan.primary_count() + plan.secondary_count()}, back = {1, 0};
   if (!choose_tile(plan.forward, plan, forward, forward_bytes, machine) ||
       !choose_tile(plan.weight, plan, weight, backward_weight_bytes, machine) ||
       (plan.has_back && !choose_tile(plan.back, plan, back, backward_input_bytes, machine))) {
@@ -190,16 +184,16 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
   constexpr int64_t kMaxOffset = int64_t{1} << 30;  // in a tile, which counts in 32 bits
   for (const TileConv* tile : {&plan.forward, &plan.weight, &plan.back}) {
     if (int64_t{1} * (tile->in_h + 1) * (tile->W + 1) * tile->C > kMaxOffset) return false;
+    if (int64_t{1} * (tile->tile_h + 1) * (tile->Q + 1) * tile->K > kMaxOffset) return false;
   }
   const TileConv& w = plan.weight;
   // Threads keep their channels, and so their weights, which are all of a group's; those of mixing are read four at a
   // time.
   const TileConv& f = plan.forward;
   plan.direct = plan.sliding && plan.V <= 2 && f.in_group == plan.V && f.out_group == plan.V &&
-                plan.mixing.L % 4 == 0 && f.threads % (f.K / plan.V) == 0 && f.tile_h % kForwardStrip == 0 &&
+                plan.mixing.L % 4 == 0 && f.threads % (f.K / plan.V) == 0 && f.tile_h % strip_rows(plan.V, true) == 0 &&
                 plan.primary_count() <= f.plane_floats();
-  plan.weight_blocks =
-      std::min(w.tiles, machine.multiprocessors * blocks_at_once(w, backward_weight_bytes(w), kWeightBlocks));
+  plan.weight_blocks = std::min(w.tiles, machine.multiprocessors * blocks_at_once(w, backward_weight_bytes(w)));
   const int64_t quads = plan.mixing.padded_L / 4, parts = w.pixels() / kQuad;
   const int64_t room = static_cast<int64_t>(backward_weight_bytes(w) / sizeof(float));
   plan.primary_slices = slices_for(primary_tasks(plan), parts, plan.primary_count(), room, w.threads);

@@ -20,9 +20,8 @@ namespace igcnet::simt {
 
 inline constexpr int kRun = 8;   // pixels of a row that a thread works on: its accumulators
 inline constexpr int kQuad = 4;  // pixels of one access
-// For the compiler: threads of a block, and how many blocks find registers on a multiprocessor; of the kernels that go
-// forward, or from dz to dx, and of the one that adds up the gradients of the weights.
-inline constexpr int kMostThreads = 192, kForwardBlocks = 2, kWeightBlocks = 2;
+// Of the three kernels, for the compiler: threads of a block, and how many blocks find registers on a multiprocessor.
+inline constexpr int kMostThreads = 192, kLeastBlocks = 2;
 
 template <int V>
 struct alignas(4 * V) Lanes {
@@ -98,8 +97,7 @@ struct Mixing {
 
 // Rows that a thread convolves together (where the tile has a multiple of that), and whether it mixes eight channels
 // instead of four (forward): what fits in registers, and leaves no thread without a task.
-inline constexpr int kForwardStrip = 2, kWeightStrip = 2;  // at most, by kernel
-constexpr int strip_rows(int V, bool sliding, int most) { return sliding && V <= 2 ? most : 1; }
+constexpr int strip_rows(int V, bool sliding) { return sliding && V <= 2 ? 2 : 1; }
 __host__ __device__ inline bool mixes_eight(const Mixing& mixing, int pixels, int threads) {
   return mixing.padded_L % 8 == 0 && mixing.padded_L / 8 * mixing.M * (pixels / kRun) >= threads;
 }

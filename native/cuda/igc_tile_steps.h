@@ -156,9 +156,9 @@ __device__ void conv_strips(const TileConv& t, Lines rows, const float* in, cons
 }
 
 // out <- the convolution, in these rows of the tile. A task is V channels of a strip.
-template <int kMostRows, int V, bool kSliding>
+template <int V, bool kSliding>
 __device__ void conv_tile(const TileConv& t, Lines rows, const float* in, const float* packed, const Planes& out) {
-  constexpr int kRows = strip_rows(V, kSliding, kMostRows);
+  constexpr int kRows = strip_rows(V, kSliding);
   if ((rows.end - rows.begin) % kRows == 0) {
     conv_strips<V, kSliding, kRows>(t, rows, in, packed, out);
   } else {
@@ -168,8 +168,9 @@ __device__ void conv_tile(const TileConv& t, Lines rows, const float* in, const 
 
 // The same of a 3x3 kernel at stride 1 whose groups have V channels on both sides, with weights as they are, in the
 // memory of `out` before it is written: threads keep their channels (IgcPlan::direct).
-template <int kRows, int V>
+template <int V>
 __device__ void conv_tile_direct(const TileConv& t, const float* in, const Planes& out) {
+  constexpr int kRows = strip_rows(V, true);
   const int units = t.K / V, across = t.tile_w() / kRun, places = across * (t.tile_h / kRows);
   const int thread = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x) / units;
   const int first = thread / units, k0 = (thread - first * units) * V;

@@ -99,11 +99,16 @@ __device__ T* dynamic_shared() {
   return reinterpret_cast<T*>(bytes);
 }
 
+template <class Kernel>
+void allow_shared_memory(const Launch& size, Kernel* kernel) {
+  constexpr size_t kWithoutAsking = size_t{48} << 10;
+  if (size.shared_bytes > kWithoutAsking) allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
+}
+
 template <class... P, class... A>
 void launch(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
-  constexpr size_t kWithoutAsking = size_t{48} << 10;
   if (size.blocks == 0) return;
-  if (size.shared_bytes > kWithoutAsking) allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
+  allow_shared_memory(size, kernel);
   kernel<<<static_cast<unsigned>(size.blocks), static_cast<unsigned>(size.threads), size.shared_bytes, stream>>>(
       static_cast<P>(arguments)...);
   IGCNET_CUDA_CHECK(cudaGetLastError());
@@ -112,7 +117,7 @@ void launch(const Launch& size, Stream stream, void (*kernel)(P...), A... argume
 template <class... P, class... A>
 void launch_early(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
   if (size.blocks == 0 || !begins_early()) return launch(size, stream, kernel, arguments...);
-  allow_all_shared_memory(reinterpret_cast<const void*>(kernel));
+  allow_shared_memory(size, kernel);
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   early.val.programmaticStreamSerializationAllowed = 1;

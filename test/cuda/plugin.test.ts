@@ -165,10 +165,10 @@ describe.skipIf(!existsSync(plugin))('the plug-in on a machine', () => {
     for (const path of [join(toolkit, 'lib64'), join(wheels, 'cudnn/lib'), join(wheels, 'cu13/lib')]) {
       mkdirSync(path, { recursive: true })
     }
-    // No IGCNET_CUDNN, and a copy of the plug-in that has no packages beside it.
+    // No IGCNET_CUDNN, no other Python on the path, and a copy of the plug-in that has no packages beside it.
     const alone = join(folder, 'alone.so')
     copyFileSync(plugin, alone)
-    const home = { HOME: folder, VIRTUAL_ENV: python, CONDA_PREFIX: '', CUDA_HOME: toolkit, CUDA_PATH: '' }
+    const home = { HOME: folder, VIRTUAL_ENV: python, PATH: '', CONDA_PREFIX: '', CUDA_HOME: toolkit, CUDA_PATH: '' }
     const env = { ...base, ...home, IGCNET_CUDA_PLUGIN: alone, IGCNET_CUDA_DRIVER: works() }
     const places = (wheel: string) =>
       `where the system looks and in ${join(toolkit, 'lib64')}.* and in ${join(wheels, wheel, 'lib')}.*`
