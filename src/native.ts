@@ -258,7 +258,14 @@ export interface Native {
   ): { loss: Handle; probabilities: Handle }
   crossEntropyBackwardInput(dloss: Handle, probabilities: Handle, labels: Handle, p: { labelSmoothing: number }): Handle
 
-  sgdStep(g: Handle, w: Handle, v: Handle, p: SgdParams, scale?: Handle, found?: Handle): void
+  sgdStep(
+    g: readonly Handle[],
+    w: readonly Handle[],
+    v: readonly Handle[],
+    p: SgdParams,
+    scale?: Handle,
+    found?: Handle,
+  ): void
   noteNonFinite(x: Handle, found: Handle): void
 }
 

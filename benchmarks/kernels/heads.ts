@@ -95,7 +95,7 @@ function parameterWorkloads({ name, C, K }: LinearShape): Workload[] {
         const [g, w, v] = [put.floats([K, C]), put.floats([K, C]), put.floats([K, C])]
         const p = { lr: 1e-6, momentum: 0.9, weightDecay: 1e-4, nesterov: true }
         const run = () => {
-          native.sgdStep(g, w, v, p)
+          native.sgdStep([g], [w], [v], p)
           return []
         }
         return { reads: [g, w, v], updates: [w, v], run }

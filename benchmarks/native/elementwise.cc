@@ -43,7 +43,7 @@ void add_elementwise() {
     Output w = made->output({192, 48}), v = made->output({192, 48});
     constexpr double kFlops = 7;  // an element, with momentum, Nesterov and weight decay
     made->flops = kFlops * static_cast<double>(g.elements());
-    made->run = [=](Backend& b) { b.sgd_step({1e-6, 0.9, 1e-4, true}, g, w, v, nullptr); };
+    made->run = [=](Backend& b) { b.sgd_step({1e-6, 0.9, 1e-4, true}, {{g, w, v}}, nullptr); };
     return made;
   });
 }

@@ -142,17 +142,32 @@ DType Params::dtype(const char* name) const {
        std::string("f32, f64, i32, u8, bf16 or f16 for ") + name + " but received " + shortened(value));
 }
 
-Tensor Arguments::tensor(size_t index, const char* name) const {
-  const Napi::Value value = info_[index];
+Tensor Arguments::tensor_in(const Napi::Value& value, const std::string& name) const {
   if (!is_handle(value)) {
-    fail(ErrorCode::kArgument, op_, std::string("a tensor for ") + name + " but received " + describe(value));
+    fail(ErrorCode::kArgument, op_, "a tensor for " + name + " but received " + describe(value));
   }
   const Tensor* tensor = tensor_of(value);
   if (tensor == nullptr) {
-    fail(ErrorCode::kDisposed, op_, std::string("a live tensor for ") + name + " but received a disposed one");
+    fail(ErrorCode::kDisposed, op_, "a live tensor for " + name + " but received a disposed one");
   }
   tensor->device().keep(tensor->storage, tensor->storage->made_in());
   return *tensor;
+}
+
+Tensor Arguments::tensor(size_t index, const char* name) const { return tensor_in(info_[index], name); }
+
+std::vector<Tensor> Arguments::tensors(size_t index, const char* name) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsArray()) {
+    fail(ErrorCode::kArgument, op_,
+         std::string("an array of tensors for ") + name + " but received " + describe(value));
+  }
+  const auto array = value.As<Napi::Array>();
+  std::vector<Tensor> tensors;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    tensors.push_back(tensor_in(array.Get(i), std::string(name) + "[" + std::to_string(i) + "]"));
+  }
+  return tensors;
 }
 
 std::optional<Tensor> Arguments::optional_tensor(size_t index, const char* name) const {

@@ -56,6 +56,7 @@ class Arguments {
   const char* op() const { return op_; }
   Napi::Value value(size_t index) const { return info_[index]; }
   Tensor tensor(size_t index, const char* name) const;
+  std::vector<Tensor> tensors(size_t index, const char* name) const;            // of an array
   std::optional<Tensor> optional_tensor(size_t index, const char* name) const;  // null or undefined: none
   // The norm [4, C] for x [.., C], a map; null or undefined: none. Throws ShapeError and what maps() does.
   std::optional<Norm> optional_norm(size_t index, const char* name, Named x, bool relu) const;
@@ -92,6 +93,7 @@ class Arguments {
   Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;
 
  private:
+  Tensor tensor_in(const Napi::Value& value, const std::string& name) const;
   void same_device(const std::vector<Named>& tensors) const;
 
   const Napi::CallbackInfo& info_;

@@ -1,4 +1,7 @@
 // sgd_step: the optimiser's step, in place (core/sgd.h). Checked in test/kernels/sgd-step.test.ts.
+#include <algorithm>
+#include <unordered_set>
+
 #include "binding/addon.h"
 #include "binding/arguments.h"
 #include "core/sgd.h"
@@ -16,29 +19,59 @@ void check_scalar(const Arguments& args, const char* name, const Tensor& scalar,
   args.shaped({name, &scalar}, {});
 }
 
-// sgdStep(g, w, v, { lr, momentum, weightDecay, nesterov }, scale?, found?): updates w and v.
+// What is updated shares its memory with nothing else: kernels go through parameters side by side.
+void check_separate(const Arguments& args, const std::vector<Tensor>& gs, const std::vector<Tensor>& ws,
+                    const std::vector<Tensor>& vs) {
+  std::unordered_set<const Storage*> updated;
+  for (size_t i = 0; i < ws.size(); ++i) {
+    args.separate({"w", &ws[i]}, {{"g", &gs[i]}, {"v", &vs[i]}});
+    args.separate({"v", &vs[i]}, {{"g", &gs[i]}});
+    updated.insert(ws[i].storage.get());
+    updated.insert(vs[i].storage.get());
+  }
+  const bool read_too =
+      std::any_of(gs.begin(), gs.end(), [&](const Tensor& g) { return updated.count(g.storage.get()); });
+  if (updated.size() != 2 * ws.size() || read_too) {
+    throw Error(ErrorCode::kArgument,
+                std::string(args.op()) + ": expected parameters in memory of their own but received two that share it");
+  }
+}
+
+// sgdStep([g...], [w...], [v...], { lr, momentum, weightDecay, nesterov }, scale?, found?): updates all w and v, or
+// none.
 Napi::Value sgd_step(const Napi::CallbackInfo& info) {
   const Arguments args(info, "sgdStep");
   const Params params = args.params(3);
   const SgdParams p = {params.finite("lr"), params.finite("momentum"), params.finite("weightDecay"),
                        params.boolean("nesterov")};
-  const Tensor g = args.tensor(0, "g"), w = args.tensor(1, "w"), v = args.tensor(2, "v");
-  args.floating({{"g", &g}, {"w", &w}, {"v", &v}});
-  args.shaped({"g", &g}, w.shape);
-  args.shaped({"v", &v}, w.shape);
-  args.separate({"w", &w}, {{"g", &g}, {"v", &v}});
-  args.separate({"v", &v}, {{"g", &g}});
+  const std::vector<Tensor> gs = args.tensors(0, "g"), ws = args.tensors(1, "w"), vs = args.tensors(2, "v");
+  if (gs.size() != ws.size() || vs.size() != ws.size()) {
+    throw Error(ErrorCode::kArgument, std::string(args.op()) + ": expected as many g and v as w but received " +
+                                          std::to_string(gs.size()) + ", " + std::to_string(vs.size()) + " and " +
+                                          std::to_string(ws.size()));
+  }
+  if (ws.empty()) return info.Env().Undefined();
+  for (size_t i = 0; i < ws.size(); ++i) {
+    args.floating({{"w", &ws[0]}, {"g", &gs[i]}, {"w", &ws[i]}, {"v", &vs[i]}});
+    args.shaped({"g", &gs[i]}, ws[i].shape);
+    args.shaped({"v", &vs[i]}, ws[i].shape);
+  }
+  check_separate(args, gs, ws, vs);
   std::optional<GradientScale> scaling;
   if (const std::optional<Tensor> scale = args.optional_tensor(4, "scale")) {
     const Tensor found = args.tensor(5, "found");
-    check_scalar(args, "scale", *scale, w);
-    check_scalar(args, "found", found, w);
-    args.separate({"w", &w}, {{"scale", &*scale}, {"found", &found}});
-    args.separate({"v", &v}, {{"scale", &*scale}, {"found", &found}});
+    check_scalar(args, "scale", *scale, ws[0]);
+    check_scalar(args, "found", found, ws[0]);
+    for (size_t i = 0; i < ws.size(); ++i) {
+      args.separate({"w", &ws[i]}, {{"scale", &*scale}, {"found", &found}});
+      args.separate({"v", &vs[i]}, {{"scale", &*scale}, {"found", &found}});
+    }
     scaling = {scale->input(), found.input()};
   }
-  w.device().submit([p, scaling, g = g.input(), w = w.updated(), v = v.updated()](Backend& backend) {
-    backend.sgd_step(p, g, w, v, scaling ? &*scaling : nullptr);
+  std::vector<SgdParameter> parameters;
+  for (size_t i = 0; i < ws.size(); ++i) parameters.push_back({gs[i].input(), ws[i].updated(), vs[i].updated()});
+  ws[0].device().submit([p, scaling, parameters = std::move(parameters)](Backend& backend) {
+    backend.sgd_step(p, parameters, scaling ? &*scaling : nullptr);
   });
   return info.Env().Undefined();
 }

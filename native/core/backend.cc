@@ -143,7 +143,7 @@ void Backend::cross_entropy_backward_input(const CrossEntropyParams&, const Inpu
   unsupported("cross_entropy_backward_input");
 }
 
-void Backend::sgd_step(const SgdParams&, const Input&, const Output&, const Output&, const GradientScale*) {
+void Backend::sgd_step(const SgdParams&, const std::vector<SgdParameter>&, const GradientScale*) {
   unsupported("sgd_step");
 }
 void Backend::note_non_finite(const Input&, const Output&) { unsupported("note_non_finite"); }

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/batch_norm2d.h"
 #include "core/conv2d.h"
@@ -163,9 +164,8 @@ class Backend {
   virtual void cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss, const Input& probabilities,
                                             const Input& labels, const Output& dlogits);
 
-  // w and v are updated. scaling null: g as it is.
-  virtual void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
-                        const GradientScale* scaling);
+  // Of parameters that share no memory. scaling null: gradients as they are.
+  virtual void sgd_step(const SgdParams& p, const std::vector<SgdParameter>& parameters, const GradientScale* scaling);
   // found [] (f32, updated) becomes 1 where x has an infinity or NaN.
   virtual void note_non_finite(const Input& x, const Output& found);
 

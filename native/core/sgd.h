@@ -16,6 +16,12 @@ struct SgdParams {
   bool nesterov = false;
 };
 
+// One parameter of a step: its gradient, itself and its velocity, of one shape; w and v are updated.
+struct SgdParameter {
+  Input g;
+  Output w, v;
+};
+
 // Scalars in f32, in the memory of the device.
 struct GradientScale {
   Input scale, found;

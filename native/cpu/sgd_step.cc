@@ -41,12 +41,22 @@ namespace igcnet {
 
 HWY_EXPORT(SgdStepKernel);
 
-void CpuBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+// The team goes through the elements of all parameters, as if they followed each other.
+void CpuBackend::sgd_step(const SgdParams& p, const std::vector<SgdParameter>& parameters,
                           const GradientScale* scaling) {
   if (scaling != nullptr && *scaling->found.as<float>() != 0) return;
   const float inverse = scaling == nullptr ? 1.0F : 1 / *scaling->scale.as<float>();
-  parallel_ranges(w.elements(), kElementGrain, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(SgdStepKernel)(p, inverse, g.as<float>(), w.as<float>(), v.as<float>(), begin, end);
+  int64_t all = 0;
+  for (const SgdParameter& parameter : parameters) all += parameter.w.elements();
+  parallel_ranges(all, kElementGrain, [&](int64_t begin, int64_t end) {
+    int64_t first = 0;  // of the parameter
+    for (const auto& [g, w, v] : parameters) {
+      const int64_t n = w.elements(), from = std::max<int64_t>(begin - first, 0), to = std::min(end - first, n);
+      if (from < to) {
+        HWY_DYNAMIC_DISPATCH(SgdStepKernel)(p, inverse, g.as<float>(), w.as<float>(), v.as<float>(), from, to);
+      }
+      first += n;
+    }
   });
 }
 

@@ -166,8 +166,7 @@ class SimtBackend : public Backend {
   void cross_entropy_backward_input(const CrossEntropyParams& p, const Input& dloss, const Input& probabilities,
                                     const Input& labels, const Output& dlogits) override;
 
-  void sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
-                const GradientScale* scaling) override;
+  void sgd_step(const SgdParams& p, const std::vector<SgdParameter>& parameters, const GradientScale* scaling) override;
   void note_non_finite(const Input& x, const Output& found) override;
 
   // Where kernels report a label out of range; in device memory. Whoever waits for results reads it.

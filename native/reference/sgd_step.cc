@@ -8,18 +8,22 @@
 
 namespace igcnet {
 
-void ReferenceBackend::sgd_step(const SgdParams& p, const Input& g, const Output& w, const Output& v,
+void ReferenceBackend::sgd_step(const SgdParams& p, const std::vector<SgdParameter>& parameters,
                                 const GradientScale* scaling) {
-  if (scaling != nullptr && *scaling->found.as<float>() != 0) return;
-  dispatch_floating(w.dtype, [&]<class T>() {
+  if (parameters.empty() || (scaling != nullptr && *scaling->found.as<float>() != 0)) return;
+  dispatch_floating(parameters[0].w.dtype, [&]<class T>() {
     const T lr = static_cast<T>(p.lr), momentum = static_cast<T>(p.momentum);
     const T weight_decay = static_cast<T>(p.weight_decay);
     const T inverse = scaling == nullptr ? T{1} : 1 / static_cast<T>(*scaling->scale.as<float>());
-    for (int64_t i = 0; i < w.elements(); ++i) {
-      T &weight = w.as<T>()[i], &velocity = v.as<T>()[i];
-      const T d = g.as<T>()[i] * inverse + weight_decay * weight;
-      velocity = momentum * velocity + d;
-      weight -= lr * (p.nesterov ? d + momentum * velocity : velocity);
+    for (const SgdParameter& parameter : parameters) {
+      const Input& g = parameter.g;
+      const Output &w = parameter.w, &v = parameter.v;
+      for (int64_t i = 0; i < w.elements(); ++i) {
+        T &weight = w.as<T>()[i], &velocity = v.as<T>()[i];
+        const T d = g.as<T>()[i] * inverse + weight_decay * weight;
+        velocity = momentum * velocity + d;
+        weight -= lr * (p.nesterov ? d + momentum * velocity : velocity);
+      }
     }
   });
 }

@@ -10,16 +10,24 @@ export interface GradientScale {
   readonly found: Tensor<readonly [], 'f32'>
 }
 
+/** One parameter of a step: its gradient, itself and its velocity, of one shape. */
+export interface SgdParameter {
+  readonly g: Tensor
+  readonly w: Tensor
+  readonly v: Tensor
+}
+
 /**
- * `d = g + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, updating w and v in place; with
- * `scaling`, g / scale in the place of g, and nothing where something was found. All of one shape, dtype and device.
- * @throws ShapeError, DTypeError, DeviceError, RangeError
+ * `d = g + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, updating w and v of every
+ * parameter in place, or of none; with `scaling`, g / scale in the place of g, and nothing where something was found. All
+ * of one dtype and device.
+ * @throws ShapeError, DTypeError, DeviceError, RangeError; TypeError for parameters that share memory
  */
-export function sgdStep(g: Tensor, w: Tensor, v: Tensor, params: SgdParams, scaling?: GradientScale): void {
+export function sgdStep(parameters: readonly SgdParameter[], params: SgdParams, scaling?: GradientScale): void {
   native.sgdStep(
-    handleOf('sgdStep', 'g', g),
-    handleOf('sgdStep', 'w', w),
-    handleOf('sgdStep', 'v', v),
+    parameters.map(({ g }) => handleOf('sgdStep', 'g', g)),
+    parameters.map(({ w }) => handleOf('sgdStep', 'w', w)),
+    parameters.map(({ v }) => handleOf('sgdStep', 'v', v)),
     params,
     scaling?.scale.handle,
     scaling?.found.handle,

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. Checked in test/unit/sgd.test.ts and, over ten steps, in test/golden. */
 import { DataError, ShapeError } from '../errors.ts'
-import { type GradientScale, sgdStep } from '../ops/sgd-step.ts'
+import { type GradientScale, type SgdParameter, sgdStep } from '../ops/sgd-step.ts'
 import { type Tensor, untracked, zeros } from '../tensor.ts'
 
 export interface SgdOptions {
@@ -58,16 +58,15 @@ export class Sgd {
    */
   step(scaling?: GradientScale): void {
     const { lr, momentum, nesterov, weightDecay } = this
-    this.#parameters.forEach((parameter, i) => {
-      if (!parameter.grad) return
-      sgdStep(
-        parameter.grad,
-        parameter,
-        this.#velocities[i] as Tensor,
-        { lr, momentum, nesterov, weightDecay },
-        scaling,
-      )
-    })
+    const updated = this.#parameters.flatMap((w, i) =>
+      w.grad ? [{ g: w.grad, w, v: this.#velocities[i] as Tensor }] : [],
+    )
+    // A call is of one device and dtype, which nearly always are those of all.
+    const kindOf = ({ w }: SgdParameter) => `${w.device} ${w.dtype}`
+    for (const kind of new Set(updated.map(kindOf))) {
+      const alike = updated.filter(parameter => kindOf(parameter) === kind)
+      sgdStep(alike, { lr, momentum, nesterov, weightDecay }, scaling)
+    }
     this.zeroGrad()
   }
 

@@ -294,10 +294,46 @@ describe('one tensor given twice', () => {
   ] as const)('is refused by sgdStep as %s', (_, order, message) => {
     const made = [f32([1]), f32([2])]
     const [g, w, v] = order.map(i => made[i] as NativeTensor) as [NativeTensor, NativeTensor, NativeTensor]
-    expectError(() => native.sgdStep(g, w, v, sgd), TypeError, `sgdStep: expected ${message}`)
+    expectError(() => native.sgdStep([g], [w], [v], sgd), TypeError, `sgdStep: expected ${message}`)
     const shared = native.tensorRetain(w)
-    expect(thrown(() => native.sgdStep(f32([1]), w, shared, sgd))).toBeInstanceOf(TypeError)
+    expect(thrown(() => native.sgdStep([f32([1])], [w], [shared], sgd))).toBeInstanceOf(TypeError)
     expect(made.map(values)).toEqual([[1], [2]])
+  })
+
+  it('is refused by sgdStep in two parameters, and nothing is updated', () => {
+    const [w, v, g, other] = [f32([1]), f32([2]), f32([3]), f32([4])]
+    const message = 'sgdStep: expected parameters in memory of their own but received two that share it'
+    for (const [gs, ws, vs] of [
+      [
+        [g, f32([1])],
+        [w, w],
+        [v, other],
+      ],
+      [
+        [g, f32([1])],
+        [w, other],
+        [v, v],
+      ],
+      [
+        [g, w],
+        [w, other],
+        [v, f32([1])],
+      ],
+    ] as const) {
+      expectError(() => native.sgdStep(gs, ws, vs, sgd), TypeError, message)
+    }
+    expect([w, v, g, other].map(values)).toEqual([[1], [2], [3], [4]])
+  })
+
+  it('sgdStep names what is wrong in its arrays', () => {
+    const [g, w, v] = [f32([1]), f32([2]), f32([3])]
+    const call = (gs: unknown, ws: unknown) => () => native.sgdStep(gs as [], ws as [], [v], sgd)
+    expectError(call(g, [w]), TypeError, 'sgdStep: expected an array of tensors for g but received another object')
+    expectError(call([g, 1], [w]), TypeError, 'sgdStep: expected a tensor for g[1] but received 1')
+    expectError(call([], [w]), TypeError, 'sgdStep: expected as many g and v as w but received 0, 1 and 1')
+    expectError(call([f32([1, 2])], [w]), ShapeError, 'sgdStep: expected g [1] but received g [2]')
+    expect([w, v].map(values)).toEqual([[2], [3]])
+    expect(native.sgdStep([], [], [], sgd)).toBeUndefined()
   })
 
   it('is refused by batchNorm2d as running statistics that are updated', () => {

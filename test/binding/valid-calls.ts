@@ -352,6 +352,9 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   noteNonFinite: ['noteNonFinite', (make, s) => [make.tensor([s.batch, s.channels]), make.tensor([], 'f32')]],
   sgdStep: [
     'sgdStep',
-    (make, s) => [...any(make, s), ...twice(make, s), { lr: 0.1, momentum: 0.9, weightDecay: 1e-4, nesterov: true }],
+    (make, s) => {
+      const [g, w, v] = [twice(make, s), twice(make, s), twice(make, s)]
+      return [g, w, v, { lr: 0.1, momentum: 0.9, weightDecay: 1e-4, nesterov: true }]
+    },
   ],
 }

@@ -95,7 +95,7 @@ const RUN: Record<string, Run> = {
     const [steps, size] = shapeOf('gradients') as [number, number]
     for (let step = 0; step < steps; step++) {
       const gradient = gradients.slice(step * size, (step + 1) * size) as TypedArray
-      native.sgdStep(native.tensorCreate({ device, dtype, shape }, gradient), w, v, p)
+      native.sgdStep([native.tensorCreate({ device, dtype, shape }, gradient)], [w], [v], p)
     }
     return { w }
   },
