@@ -167,7 +167,7 @@ __device__ void conv_tile(const TileConv& t, Lines rows, const float* in, const 
 }
 
 // The same of a 3x3 kernel at stride 1 whose groups have V channels on both sides, with weights as they are, in the
-// memory of `out` before it is written: threads keep their channels (IgcPlan::direct).
+// memory of `out` before it is written, behind a barrier of its own: threads keep their channels (IgcPlan::direct).
 template <int V>
 __device__ void conv_tile_direct(const TileConv& t, const float* in, const Planes& out) {
   constexpr int kRows = strip_rows(V, true);
