@@ -64,19 +64,9 @@ void CudaBackend::run_convolution(ConvDirection direction, const Conv2dSizes& z,
   };
   if (!measures() || pixels * each > kMostMeasured) return first();
   constexpr int64_t kConvolution = -1;  // apart from the keys of blocks, which begin with a dtype
-  const simt::Tuning::Key key = {kConvolution,
-                                 static_cast<int64_t>(direction),
-                                 static_cast<int64_t>(dtype),
-                                 z.N,
-                                 z.H,
-                                 z.W,
-                                 z.C,
-                                 z.K,
-                                 z.R,
-                                 z.S,
-                                 z.G,
-                                 z.stride,
-                                 z.padding};
+  simt::Tuning::Key key = {kConvolution};
+  const ConvolutionKey sizes = convolution_key(direction, z, dtype);
+  key.insert(key.end(), sizes.begin(), sizes.end());
   tuning().run(key, first, ours);
 }
 

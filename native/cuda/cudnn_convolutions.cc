@@ -133,22 +133,25 @@ bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
   return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
 }
 
+ConvolutionKey convolution_key(ConvDirection direction, const Conv2dSizes& z, DType dtype) {
+  return {static_cast<int64_t>(direction),
+          static_cast<int64_t>(dtype),
+          z.N,
+          z.H,
+          z.W,
+          z.C,
+          z.K,
+          z.R,
+          z.S,
+          z.G,
+          z.P,
+          z.Q,
+          z.stride,
+          z.padding};
+}
+
 CudnnConvolutions::Plan& CudnnConvolutions::plan_for(ConvDirection direction, const Conv2dSizes& z, DType dtype) {
-  const Key key = {static_cast<int64_t>(direction),
-                   static_cast<int64_t>(dtype),
-                   z.N,
-                   z.H,
-                   z.W,
-                   z.C,
-                   z.K,
-                   z.R,
-                   z.S,
-                   z.G,
-                   z.P,
-                   z.Q,
-                   z.stride,
-                   z.padding};
-  std::unique_ptr<Plan>& plan = plans_[key];
+  std::unique_ptr<Plan>& plan = plans_[convolution_key(direction, z, dtype)];
   if (plan == nullptr) {
     auto made = std::make_unique<Plan>(cudnn_);
     made->refused = !describe(z, dtype, *made) || !choose(direction, *made) || !set_math(*made);

@@ -16,6 +16,10 @@ namespace igcnet {
 
 enum class ConvDirection : int64_t { kForward, kBackwardInput, kBackwardWeight };
 
+// What makes two convolutions alike.
+using ConvolutionKey = std::array<int64_t, 14>;
+ConvolutionKey convolution_key(ConvDirection direction, const Conv2dSizes& sizes, DType dtype);
+
 class CudnnConvolutions {
  public:
   CudnnConvolutions(const CudnnFunctions& cudnn, simt::Platform& platform, bool tf32);
@@ -31,8 +35,6 @@ class CudnnConvolutions {
 
  private:
   struct Plan;
-  using Key = std::array<int64_t, 14>;
-
   Plan& plan_for(ConvDirection direction, const Conv2dSizes& sizes, DType dtype);
   bool describe(const Conv2dSizes& sizes, DType dtype, Plan& plan) const;
   // The algorithm, with its math and workspace: cuDNN gives them together.
@@ -44,7 +46,7 @@ class CudnnConvolutions {
   simt::Platform& platform_;
   bool tf32_;
   cudnnHandle_t handle_ = nullptr;
-  std::map<Key, std::unique_ptr<Plan>> plans_;
+  std::map<ConvolutionKey, std::unique_ptr<Plan>> plans_;
   simt::Scratch workspace_;
 };
 

@@ -73,7 +73,7 @@ __device__ void conv_up(const TileConv& t, const TilePlace& at, const float* in,
   for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
     const int place = task / units, k0 = (task - place * units) * V, row = place / across, run = place - row * across;
     const int column = run / t.up * (kRun * t.up) + run % t.up;
-    // The zeros, that come before a pixel of `in`, as taps see them; and the first pixel that a tap sees.
+    // The first taps that meet a pixel of `in` and no zero between two of them.
     const int h = at.row + row - t.top, w = at.column + column - t.left;
     const int r0 = (t.up - h % t.up) % t.up, s0 = (t.up - w % t.up) % t.up;
     float acc[kRun][V] = {};
@@ -128,16 +128,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_input
     __syncthreads();
     conv_up<V>(t, at, in, b.primary_back, out);
   } else {
-    // The upper half is convolved while the lower one is on its way.
-    const int half = t.tile_h / 2, upper_in = half == 0 ? 0 : half - 1 + t.R;
-    input.begin_lines({0, upper_in});
-    input.begin_lines({upper_in, t.in_h});
-    input.template finish_lines<1>({0, upper_in});
-    __syncthreads();
-    conv_tile<V, kSliding>(t, {0, half}, in, b.primary_back, out);
-    input.finish_lines({upper_in, t.in_h});
-    __syncthreads();
-    conv_tile<V, kSliding>(t, {half, t.tile_h}, in, b.primary_back, out);
+    conv_as_it_comes<V, kSliding>(input, b.primary_back, out, [] {});
   }
   __syncthreads();
   if (t.K % 4 == 0) {
@@ -147,8 +138,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_input
   }
   if (b.partial == nullptr) return;
   __syncthreads();
-  const int threads = static_cast<int>(blockDim.x), vectors = t.K % 4 == 0 ? t.K / 4 : t.K;
-  const int rows = vectors < threads ? threads / vectors : 1;
+  const int threads = static_cast<int>(blockDim.x), rows = threads_side_by_side(t.K % 4 == 0 ? t.K / 4 : t.K);
   for (int i = static_cast<int>(threadIdx.x); i < 2 * t.K; i += threads) {
     float sum = 0;
     for (int row = 0; row < rows; ++row) sum += in[row * 2 * t.K + i];

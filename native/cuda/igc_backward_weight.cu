@@ -18,7 +18,6 @@ struct BackwardWeight {
   bool needs_primary, needs_secondary;
   T* dz;           // null: not wanted
   float* partial;  // [blocks][primary_dw, secondary_dw]
-  int64_t primary_count, secondary_count;
 };
 
 // tile <- dy behind its norm, 0 outside of the map; V divides K. What belongs to four channels would take too many
@@ -216,7 +215,8 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_weigh
   float* const memory = dynamic_shared<float>();
   float* const in = memory + 2 * t.plane_floats();
   const Planes dy(memory, t.pixels()), z(memory + t.plane_floats(), t.pixels());  // z, and then dz
-  float* const partial = b.partial + blockIdx.x * (b.primary_count + b.secondary_count);
+  const int64_t primary_count = b.plan.primary_count();
+  float* const partial = b.partial + blockIdx.x * (primary_count + b.plan.secondary_count());
   for (int64_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
     const bool first = tile == static_cast<int64_t>(blockIdx.x);
     const TilePlace at = tile_place(t, tile);
@@ -231,7 +231,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_weigh
     if (b.needs_secondary) {
       conv_tile<V, kSliding>(t, {0, t.tile_h}, in, b.primary, z);
       __syncthreads();
-      add_secondary(b.plan, dy, z, z.data, partial + b.primary_count, first);
+      add_secondary(b.plan, dy, z, z.data, partial + primary_count, first);
       __syncthreads();
     }
     if (b.needs_primary || b.dz != nullptr) {
@@ -258,9 +258,7 @@ void igc_backward_weight(Stream stream, const IgcPlan& plan, const IgcBackwardWe
                                          b.needs_primary,
                                          b.needs_secondary,
                                          b.dz.data == nullptr ? nullptr : b.dz.as<T>(),
-                                         b.partial,
-                                         plan.primary_count(),
-                                         plan.secondary_count()};
+                                         b.partial};
     const Launch size = cooperative(b.blocks, plan.weight.threads, backward_weight_bytes(plan.weight));
     with_vector(plan, [&]<int V, bool kSliding>() {
       launch_early(size, stream, igc_backward_weight_kernel<T, V, kSliding>, arguments);

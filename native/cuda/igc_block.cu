@@ -67,24 +67,7 @@ __device__ void tile_moments(const Forward<T>& f, const TilePlace& at, int64_t t
   if (threadIdx.x == 0) f.moments.counts[tile] = all;
 }
 
-// z <- the primary convolution of the tile, with packed weights.
-template <class T, int V, bool kSliding>
-__device__ void primary_tile(const Forward<T>& f, const TileInput<T>& input, const Planes& z) {
-  // The upper half is convolved while the lower one is on its way.
-  const TileConv& t = f.plan.forward;
-  const int half = t.tile_h / 2, upper_in = half == 0 ? 0 : (half - 1) * t.stride + t.R;
-  input.begin_lines({0, upper_in});
-  input.begin_lines({upper_in, t.in_h});
-  input.template finish_lines<1>({0, upper_in});
-  begin_early();  // so far before the weights are packed
-  __syncthreads();
-  conv_tile<V, kSliding>(t, {0, half}, input.in, f.primary, z);
-  input.finish_lines({upper_in, t.in_h});
-  __syncthreads();
-  conv_tile<V, kSliding>(t, {half, t.tile_h}, input.in, f.primary, z);
-}
-
-// With weights as they are (IgcPlan::direct), which wait in the memory of z.
+// z <- the primary convolution of the tile, with weights as they are (IgcPlan::direct), which wait in the memory of z.
 template <class T, int V>
 __device__ void primary_tile_direct(const Forward<T>& f, const TileInput<T>& input, const Planes& z) {
   const TileConv& t = f.plan.forward;
@@ -113,7 +96,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_forward_kernel
   if constexpr (kDirect) {
     primary_tile_direct<T, V>(f, input, z);
   } else {
-    primary_tile<T, V, kSliding>(f, input, z);
+    conv_as_it_comes<V, kSliding>(input, f.primary, z, [] { begin_early(); });  // so far before the weights are packed
   }
   __syncthreads();
   mix_tile<T, kDirect>(f.plan.mixing, f.mix, z, y);

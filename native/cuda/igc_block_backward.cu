@@ -40,12 +40,11 @@ void SimtBackend::igc_block_backward(const IgcBlockParams& p, const Input& dy, c
                                               packed_.floats(packed_floats(plan)));
     const int64_t weights = primary_weight.elements() + secondary_weight.elements();
     const int64_t blocks = std::min(plan.weight_blocks, std::max<int64_t>(1, kMaxPartials / weights));
-    const Output dz = dz_.tensor(dy.shape, dy.dtype);
+    const Output dz = dx.data == nullptr ? Output{} : dz_.tensor(dy.shape, dy.dtype);
     float* weight_partial = partial_.floats(static_cast<size_t>(blocks * weights));
-    const Output no_dz = {nullptr, dy.dtype, dy.shape};
     igc_backward_weight(stream(), plan,
-                        {dy, dy_norm, x, x_norm, packed, primary_dw.data != nullptr, secondary_dw.data != nullptr,
-                         dx.data == nullptr ? no_dz : dz, weight_partial, blocks});
+                        {dy, dy_norm, x, x_norm, packed, primary_dw.data != nullptr, secondary_dw.data != nullptr, dz,
+                         weight_partial, blocks});
     if (primary_dw.data != nullptr || secondary_dw.data != nullptr) {
       sum_partials(stream(), weight_partial, blocks, weights,
                    {primary_dw.as<float>(), primary_weight.elements(), secondary_dw.as<float>()});

@@ -22,9 +22,11 @@ void set_tile(TileConv& t, int tile_h, int log_w) {
   t.tiles = t.N * t.tiles_down * t.tiles_across;
 }
 
-// What a kernel does with each tile: how often it convolves and mixes, and sums that it adds up.
+// What a kernel does with each tile: how often it convolves and mixes, whether some threads may mix eight channels, and
+// sums that it adds up.
 struct Work {
   int convolutions, mixings;
+  bool eights;
   int64_t sums = 0;
 };
 
@@ -40,7 +42,7 @@ Threads threads_for(const TileConv& t, const IgcPlan& plan, const Work& work) {
   const int64_t conv_task = int64_t{1} * t.R * t.S * t.in_group * V * rows;
   Threads best{};
   for (int threads = kMostThreads; threads >= 64; threads -= 32) {
-    const int to = work.mixings == 1 && mixes_eight(mixing, t.pixels(), threads) ? 8 : 4;
+    const int to = work.eights && mixes_eight(mixing, t.pixels(), threads) ? 8 : 4;
     const int64_t mix_tasks = mixing.padded_L / to * mixing.M * runs, mix_task = int64_t{1} * to * mixing.L;
     const int64_t rounds = work.convolutions * ceil_div(conv_tasks, threads) * conv_task +
                            work.mixings * ceil_div(mix_tasks, threads) * mix_task;
@@ -175,7 +177,8 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
   plan.V = common % 4 == 0 ? 4 : common % 2 == 0 ? 2 : 1;
   plan.sliding = t.R == 3 && t.S == 3 && t.stride == 1;
   plan.weight = t;
-  const Work forward = {1, 1}, weight = {2, 2, plan.primary_count() + plan.secondary_count()}, back = {1, 0};
+  const Work forward = {1, 1, true}, back = {1, 0, false};
+  const Work weight = {2, 2, false, plan.primary_count() + plan.secondary_count()};
   if (!choose_tile(plan.forward, plan, forward, forward_bytes, machine) ||
       !choose_tile(plan.weight, plan, weight, backward_weight_bytes, machine) ||
       (plan.has_back && !choose_tile(plan.back, plan, back, backward_input_bytes, machine))) {

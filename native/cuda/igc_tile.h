@@ -3,9 +3,10 @@
 // the map between the two convolutions stays in shared memory. Layouts in shared memory:
 //   in      [in_h, in_w, C]    the tile's input with its border, 0 outside of the image
 //   Planes  [channel][pixels]  four neighbouring pixels are one access of 16 bytes, a quad
-// Weights are packed once a call (pack_weights) so that neighbouring threads read neighbouring numbers:
+// Weights are packed once a call (pack_weights), but for IgcPlan::direct, so that neighbouring threads read
+// neighbouring numbers:
 //   primary      [R, S, C/L, K]   from wp [K, R, S, C/L]
-//   primary_back [R, S, M, C]     the same turned around, for the gradient of the input at stride 1
+//   primary_back [R, S, M, C]     the same turned around, for the gradient of the input
 //   mix          [L, M, Lp]       ws[m*L + l', l] at (l, m, l'); Lp is L rounded up to 4, the rest is 0
 //   mix_back     [L, M, Lp]       the same number at (l', m, l)
 // Maps are f32, bf16 or f16 in global memory, f32 in shared memory. K = L*M. V channels of one group are a thread's

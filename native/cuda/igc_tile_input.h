@@ -10,12 +10,16 @@
 namespace igcnet::simt {
 
 // How threads share out a map: a thread keeps V channels while it goes through places (pixels, quads), so that what
-// belongs to the channels is read once. body(c, first, step): places first, first + step, ... of channels c to c + V.
-// Neighbouring threads have neighbouring channels.
+// belongs to the channels is read once. body(c, first, step): places first, first + step, ... of channels c to c + V;
+// threads_side_by_side() is that step. Neighbouring threads have neighbouring channels.
+__device__ inline int threads_side_by_side(int vectors) {
+  const int threads = static_cast<int>(blockDim.x);
+  return vectors < threads ? threads / vectors : 1;
+}
 template <int V, class Body>
 __device__ void for_channels(int channels, Body&& body) {
   const int vectors = channels / V, threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
-  const int lanes = vectors < threads ? vectors : threads, step = threads / lanes, first = thread / lanes;
+  const int lanes = vectors < threads ? vectors : threads, step = threads_side_by_side(vectors), first = thread / lanes;
   if (first >= step) return;
   for (int vector = thread - first * lanes; vector < vectors; vector += lanes) body(vector * V, first, step);
 }
@@ -33,9 +37,10 @@ struct ChannelNorm {
       gamma[v] = __ldg(norm.gamma + c + v), beta[v] = __ldg(norm.beta + c + v);
     }
   }
-  // In the very arithmetic of norm_view.h.
-  __device__ float standardised(float x, int v) const { return __fmul_rn(__fsub_rn(x, mean[v]), inv_std[v]); }
-  __device__ float before_relu(float x, int v) const { return fmaf(standardised(x, v), gamma[v], beta[v]); }
+  __device__ float standardised(float x, int v) const { return simt::standardised(x, mean[v], inv_std[v]); }
+  __device__ float before_relu(float x, int v) const {
+    return simt::before_relu(standardised(x, v), gamma[v], beta[v]);
+  }
   __device__ float applied(float x, int v) const {
     if (!present) return x;
     const float value = before_relu(x, v);
@@ -44,7 +49,8 @@ struct ChannelNorm {
   __device__ float behind_relu(float dy, float x, int v) const { return !relu || before_relu(x, v) > 0.0F ? dy : 0.0F; }
 };
 
-// The gradient that passes a norm, for V channels held in registers: through_norm() of norm_view.h.
+// The gradient that passes a norm, for V channels held in registers: through_norm() of norm_view.h, with its divisions
+// before the pixels.
 template <class T, int V>
 struct ChannelGradient {
   ChannelNorm<V> norm;

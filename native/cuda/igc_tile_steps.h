@@ -166,7 +166,25 @@ __device__ void conv_tile(const TileConv& t, Lines rows, const float* in, const 
   }
 }
 
-// The same of a 3x3 kernel at stride 1 whose groups have V channels on both sides, with weights as they are, in the
+// out <- the convolution of the whole tile: the upper half while the lower one is on its way. before_weights() is
+// called when the first of the input is there, before weights are read.
+template <int V, bool kSliding, class T, class Before>
+__device__ void conv_as_it_comes(const TileInput<T>& input, const float* packed, const Planes& out,
+                                 Before&& before_weights) {
+  const TileConv& t = input.t;
+  const int half = t.tile_h / 2, upper_in = half == 0 ? 0 : (half - 1) * t.stride + t.R;
+  input.begin_lines({0, upper_in});
+  input.begin_lines({upper_in, t.in_h});
+  input.template finish_lines<1>({0, upper_in});
+  before_weights();
+  __syncthreads();
+  conv_tile<V, kSliding>(t, {0, half}, input.in, packed, out);
+  input.finish_lines({upper_in, t.in_h});
+  __syncthreads();
+  conv_tile<V, kSliding>(t, {half, t.tile_h}, input.in, packed, out);
+}
+
+// conv_tile() of a 3x3 kernel at stride 1 whose groups have V channels on both sides, with weights as they are, in the
 // memory of `out` before it is written, behind a barrier of its own: threads keep their channels (IgcPlan::direct).
 template <int V>
 __device__ void conv_tile_direct(const TileConv& t, const float* in, const Planes& out) {

@@ -23,13 +23,17 @@ inline NormView view_of(const Norm* norm) {
           norm->relu};
 }
 
+__device__ inline float standardised(float x, float mean, float inv_std) {
+  return __fmul_rn(__fsub_rn(x, mean), inv_std);
+}
 __device__ inline float standardised(const NormView& norm, float x, int c) {
-  return __fmul_rn(__fsub_rn(x, __ldg(norm.mean + c)), __ldg(norm.inv_std + c));
+  return standardised(x, __ldg(norm.mean + c), __ldg(norm.inv_std + c));
 }
 
 // The normalised value before the ReLU.
+__device__ inline float before_relu(float standard, float gamma, float beta) { return fmaf(standard, gamma, beta); }
 __device__ inline float before_relu(const NormView& norm, float x, int c) {
-  return fmaf(standardised(norm, x, c), __ldg(norm.gamma + c), __ldg(norm.beta + c));
+  return before_relu(standardised(norm, x, c), __ldg(norm.gamma + c), __ldg(norm.beta + c));
 }
 
 __device__ inline float relu_of(float value) { return value <= 0.0F ? 0.0F : value; }  // keeps NaN

@@ -72,7 +72,8 @@ __global__ void merge_moments_kernel(Moments moments, int64_t rows, int64_t C, f
   const int column = static_cast<int>(threadIdx.x) % kColumns, slice = static_cast<int>(threadIdx.x) / kColumns;
   const int64_t c = static_cast<int64_t>(blockIdx.x) * kColumns + column;
   double sums[3] = {};  // counts, distances, squares
-  const double origin = c < C && rows > 0 ? static_cast<double>(moments.values[c]) : 0.0;
+  const float first_mean = c < C && rows > 0 ? moments.values[c] : 0.0F;
+  const double origin = isfinite(first_mean) ? static_cast<double>(first_mean) : 0.0;
   if (c < C) {
 #pragma unroll 8
     for (int64_t row = slice; row < rows; row += kSlices) {

@@ -48,18 +48,15 @@ inline Launch cooperative(int64_t blocks, int threads, size_t shared_bytes) {
   return {blocks, threads, shared_bytes, true};
 }
 
-// A kernel that is launched by launch_early() may begin before the one that was launched just before it has ended, and
-// must not touch what that one touches before wait_for_previous(), which each of its threads calls; all that came
-// earlier has ended by then. That is so because a kernel says let_next_begin() behind its own wait_for_previous():
-// kernels that are launched early begin with begin_early(), which is both, and only what two kernels have agreed on may
-// be done before. On GPUs before sm_90 kernels follow each other as always.
+// A kernel that is launched by launch_early() may begin before the one that was launched just before it has ended. Each
+// of its threads calls begin_early(), which waits for that one and then lets the next kernel begin; so what is launched
+// early finds that all has ended but the kernel just before it. Before begin_early() it may read what came earlier than
+// that one, and write nothing that others see. On GPUs before sm_90 kernels follow each other as always.
 //
 // copy_async() copies 16 bytes from global to shared memory, both at multiples of 16 bytes, behind the back of the
 // thread that calls it; commit_copies() closes a group of them, and after wait_for_copies<n>() that thread sees those
 // of all groups but the last n.
 #if defined(IGCNET_HOST_SIMT)
-inline void let_next_begin() {}
-inline void wait_for_previous() {}
 inline void copy_async(float* to, const float* from) { std::copy_n(from, 4, to); }
 inline void commit_copies() {}
 template <int kLeft>
@@ -70,19 +67,11 @@ void launch_early(const Launch& size, Stream stream, void (*kernel)(P...), A... 
   launch(size, stream, kernel, arguments...);
 }
 #elif defined(__CUDACC__)
-__device__ inline void let_next_begin() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  cudaTriggerProgrammaticLaunchCompletion();
-#endif
-}
-__device__ inline void wait_for_previous() {
+__device__ inline void begin_early() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   cudaGridDependencySynchronize();
+  cudaTriggerProgrammaticLaunchCompletion();
 #endif
-}
-__device__ inline void begin_early() {
-  wait_for_previous();
-  let_next_begin();
 }
 __device__ inline void copy_async(float* to, const float* from) { __pipeline_memcpy_async(to, from, 16); }
 __device__ inline void commit_copies() { __pipeline_commit(); }

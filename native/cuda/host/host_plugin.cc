@@ -32,7 +32,7 @@ class HostPlatform final : public Platform {
   void clear(void* memory, size_t bytes) override { std::memset(memory, 0, bytes); }
   void read(const void* from, void* to, size_t bytes) override { std::memcpy(to, from, bytes); }
   size_t max_shared_bytes() const override { return size_t{163} << 10; }  // of sm_80
-  int multiprocessors() const override { return 16; }
+  int multiprocessors() const override { return 16; }                     // few, so that blocks take several tiles
   std::string description() const override { return kDescription; }
   double milliseconds(const std::function<void()>& work) override {
     const auto begin = std::chrono::steady_clock::now();
