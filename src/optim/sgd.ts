@@ -26,6 +26,8 @@ export class Sgd {
   readonly weightDecay: number
   readonly #parameters: readonly Tensor[]
   readonly #velocities: readonly Tensor[]
+  /** The parameters and velocities of each device and dtype, which nearly always are one. */
+  readonly #alike: readonly Pick<SgdParameter, 'w' | 'v'>[][]
 
   /** @throws RangeError for a parameter that is there twice or is the result of an op, and for options below 0 */
   constructor(parameters: readonly Tensor[], options: SgdOptions) {
@@ -45,6 +47,12 @@ export class Sgd {
     this.weightDecay = weightDecay
     this.#parameters = parameters
     this.#velocities = parameters.map(({ shape, dtype, device }) => untracked(() => zeros(shape, { dtype, device })))
+    const kinds = new Map<string, Pick<SgdParameter, 'w' | 'v'>[]>()
+    for (const [i, w] of parameters.entries()) {
+      const kind = `${w.device} ${w.dtype}`
+      kinds.set(kind, [...(kinds.get(kind) ?? []), { w, v: this.#velocities[i] as Tensor }])
+    }
+    this.#alike = [...kinds.values()]
   }
 
   /** The gradients there are. */
@@ -58,14 +66,9 @@ export class Sgd {
    */
   step(scaling?: GradientScale): void {
     const { lr, momentum, nesterov, weightDecay } = this
-    const updated = this.#parameters.flatMap((w, i) =>
-      w.grad ? [{ g: w.grad, w, v: this.#velocities[i] as Tensor }] : [],
-    )
-    // A call is of one device and dtype, which nearly always are those of all.
-    const kindOf = ({ w }: SgdParameter) => `${w.device} ${w.dtype}`
-    for (const kind of new Set(updated.map(kindOf))) {
-      const alike = updated.filter(parameter => kindOf(parameter) === kind)
-      sgdStep(alike, { lr, momentum, nesterov, weightDecay }, scaling)
+    for (const alike of this.#alike) {
+      const updated = alike.flatMap(({ w, v }) => (w.grad ? [{ g: w.grad, w, v }] : []))
+      sgdStep(updated, { lr, momentum, nesterov, weightDecay }, scaling)
     }
     this.zeroGrad()
   }

@@ -38,7 +38,7 @@ const emptyShapes = [
   [0, 2 ** 22, 2 ** 22, 1],
 ]
 
-const index = fc.nat({ max: 8 })
+const index = fc.nat({ max: 11 })
 const junkName = fc.constantFrom(...Object.keys(junk))
 const size = fc.integer({ min: 1, max: 3 })
 const spoil: fc.Arbitrary<Spoil> = fc.oneof(
@@ -120,18 +120,30 @@ function sideEffect(effect: string, args: unknown[], make: Maker): void {
   }
 }
 
+/** The places of arguments: those of the call, and those in `lists`, the arrays of handles among them. */
+function placesOf(args: unknown[], lists: readonly unknown[][]): [unknown[], number][] {
+  return args.flatMap((value, i) => {
+    const list = lists.find(one => one === value) ?? []
+    return [[args, i] as [unknown[], number], ...list.map((_, k) => [list, k] as [unknown[], number])]
+  })
+}
+
 /** Changes the arguments, and the options object that was among them, in place. */
-function apply(change: Spoil, args: unknown[], options: unknown, make: Maker): void {
-  const at = 'at' in change && args.length > 0 ? change.at % args.length : 0
-  if (change.kind === 'junk') args[at] = junk[change.value]?.()
+function apply(change: Spoil, args: unknown[], lists: readonly unknown[][], options: unknown, make: Maker): void {
+  const places = placesOf(args, lists)
+  const [holder, at] = places['at' in change && places.length > 0 ? change.at % places.length : 0] ?? [args, 0]
+  if (change.kind === 'junk') holder[at] = junk[change.value]?.()
   if (change.kind === 'extra') args.push(junk[change.value]?.())
   if (change.kind === 'missing') args.splice(Math.max(0, args.length - change.count))
   if (change.kind === 'fake') {
-    const handle = make.made.find(made => made === args[at])
-    if (handle !== undefined) args[at] = fake(handle, change.way)
+    const handle = make.made.find(made => made === holder[at])
+    if (handle !== undefined) holder[at] = fake(handle, change.way)
   }
-  if (change.kind === 'alias' && args.length > 0) args[at] = args[change.from % args.length]
-  if (change.kind === 'other') args[at] = make.tensor(change.shape, change.dtype, change.device)
+  if (change.kind === 'alias' && places.length > 0) {
+    const [from, i] = places[change.from % places.length] as [unknown[], number]
+    holder[at] = from[i]
+  }
+  if (change.kind === 'other') holder[at] = make.tensor(change.shape, change.dtype, change.device)
   if (change.kind === 'disposed' && make.made.length > 0) {
     native.tensorDispose(make.made[change.at % make.made.length] as NativeTensor)
   }
@@ -207,7 +219,8 @@ async function run({ name, sizes: chosen, spoils }: Call): Promise<void> {
   const before = used()
   const args = validCalls[name as keyof typeof validCalls]?.[1](make, chosen) ?? []
   const options = optionsOf(args)
-  for (const change of spoils) apply(change, args, options, make)
+  const lists = args.filter(value => Array.isArray(value) && make.made.includes(value[0] as NativeTensor))
+  for (const change of spoils) apply(change, args, lists as unknown[][], options, make)
   let result: unknown
   let failure: { error: unknown } | undefined
   try {
