@@ -1,6 +1,6 @@
 /**
- * `npm run docs:benchmarks`: writes docs/benchmarks.md from benchmarks/results/*.json. test/benchmarks/docs.test.ts holds
- * the committed page equal to what this makes of the committed results.
+ * `npm run docs:benchmarks`: writes docs/benchmarks.md from benchmarks/results/*.json, and docs/benchmarks-cuda.md
+ * (cuda-page.ts). test/benchmarks/docs.test.ts holds the committed pages equal to what this makes of the committed results.
  */
 import { realpathSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import type { BenchReport } from '../src/cli/bench.ts'
 import { networkTitle } from '../src/models/table.ts'
 import { markdownTable, withCommas } from '../src/table.ts'
 import { toModelSizes } from '../src/train/network-sizes.ts'
+import { cudaPage, storedGpuCheck } from './cuda-page.ts'
 import type { KernelResult } from './kernels/measure.ts'
 import { timeAMultiplyAdd } from './multiply-add.ts'
 import { type BenchmarkName, type Origin, readResults, type Stored } from './results.ts'
@@ -224,5 +225,7 @@ export function storedResults(): AllResults {
 
 const script = fileURLToPath(import.meta.url)
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === realpathSync(script)) {
-  writeFileSync(fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url)), benchmarksPage(storedResults()))
+  const write = (page: string, text: string) => writeFileSync(new URL(`../docs/${page}`, import.meta.url), text)
+  write('benchmarks.md', benchmarksPage(storedResults()))
+  write('benchmarks-cuda.md', cudaPage(storedGpuCheck()))
 }

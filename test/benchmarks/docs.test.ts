@@ -2,12 +2,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { cudaPage, storedGpuCheck } from '../../benchmarks/cuda-page.ts'
 import { type AllResults, benchmarksPage, storedResults } from '../../benchmarks/docs.ts'
 import { formatResults, type Origin } from '../../benchmarks/results.ts'
 import { root } from '../cli/command-line.ts'
 
 test('the page is made of the stored results (npm run docs:benchmarks)', () => {
   expect(readFileSync(join(root, 'docs/benchmarks.md'), 'utf8')).toBe(benchmarksPage(storedResults()))
+})
+
+test('the page on GPUs is made of what scripts/gpu-check printed', () => {
+  expect(readFileSync(join(root, 'docs/benchmarks-cuda.md'), 'utf8')).toBe(cudaPage(storedGpuCheck()))
 })
 
 const origin: Origin = {
