@@ -88,7 +88,17 @@ function readable(symbols) {
 }
 
 /** Threads of a block of the fused kernels, at most (igc_tile.h). */
-const FUSED_THREADS = 192
+export const FUSED_THREADS = 192
+
+/**
+ * Stages of plain_igc L24M2: the template arguments of the kernels, and the tiles, height by width, that igc_plan.cu takes at
+ * batch 64 on a GPU with 132 multiprocessors (held to that by test/cuda/igc-plan.test.ts).
+ */
+export const stages = [
+  { stage: 'L24M2, 48 channels', C: 48, V: 2, forward: [16, 16], weight: [16, 8], direct: true },
+  { stage: 'L24M4, 96 channels', C: 96, V: 4, forward: [8, 8], weight: [8, 8], direct: false },
+  { stage: 'L24M8, 192 channels', C: 192, V: 4, forward: [4, 8], weight: [4, 8], direct: false },
+]
 
 /**
  * Shared memory of a block of the fused kernels for a block of plain_igc, 3x3, stride 1, C channels, with tiles of
@@ -112,13 +122,6 @@ export function page(kernels, names, nvcc) {
     const full = occupancy({ registers, threads: threadsOf(names[i]), sharedBytes: 0 })
     return `| \`${names[i]}\` | ${registers} | ${stack} | ${spills} | ${percent(full)} |`
   })
-  // The template arguments and the tiles, height by width, that igc_plan.cu takes for it at batch 64 on a GPU with 132
-  // multiprocessors.
-  const stages = [
-    { stage: 'L24M2, 48 channels', C: 48, V: 2, forward: [16, 16], weight: [16, 8], direct: true },
-    { stage: 'L24M4, 96 channels', C: 96, V: 4, forward: [8, 8], weight: [8, 8], direct: false },
-    { stage: 'L24M8, 192 channels', C: 192, V: 4, forward: [4, 8], weight: [4, 8], direct: false },
-  ]
   const fused = stages.flatMap(({ stage, C, V, forward, weight, direct }) =>
     [
       { kernel: 'igc_forward_kernel', tile: forward, last: `, ${direct}` },
