@@ -1,5 +1,5 @@
 /** Options of the benchmark scripts, with the parsers of the command line. Checked in test/benchmarks/. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { exitCodeOf, reportFailure, UsageError } from '../src/cli/failure.ts'
 
 /** A command that throws what is wrong with its options. */
@@ -25,9 +25,10 @@ export async function runScript(command: Command): Promise<void> {
   }
 }
 
-/** Words separated by commas: `train,block-forward:stage-1`. */
-export function wordList(text: string): string[] {
-  return text.split(',').filter(word => word !== '')
+/** An option of words separated by commas, `train,block-forward:stage-1`; all without any. */
+export function wordsOption(flags: string, description: string): Option {
+  const words = (text: string) => text.split(',').filter(word => word !== '')
+  return new Option(flags, description).argParser(words).default([], 'all')
 }
 
 /**

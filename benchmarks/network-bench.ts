@@ -9,7 +9,7 @@ import type { BenchReport } from '../src/cli/bench.ts'
 import { formatTable, withCommas } from '../src/cli/table.ts'
 import { wholeNumber } from '../src/cli/values.ts'
 import { defaultThreads } from '../src/device.ts'
-import { benchmarkCommand, chosen, runScript, wordList } from './arguments.ts'
+import { benchmarkCommand, chosen, runScript, wordsOption } from './arguments.ts'
 import { timeAMultiplyAdd } from './multiply-add.ts'
 import { gridCases, type NetworkCase, networkCases } from './networks.ts'
 import { origin, storeResults } from './results.ts'
@@ -27,12 +27,7 @@ interface Choice {
 
 const command = benchmarkCommand('bench', 'Training steps, inference and memory of the networks of the papers.')
   .option('--grid', "the members of the paper's partition study instead")
-  .option(
-    '--cases <parts>',
-    'networks whose ids contain one of these, separated by commas (default: all)',
-    wordList,
-    [],
-  )
+  .addOption(wordsOption('--cases <parts>', 'networks whose ids contain one of these, separated by commas'))
   .option('--batch-size <n>', 'images in a batch', wholeNumber('--batch-size', 1, 65_536), 64)
   .option('--samples <n>', 'samples, of which the median is taken', wholeNumber('--samples', 1, 100_000), 15)
   .option('--sample-ms <ms>', 'milliseconds that a sample lasts at least', wholeNumber('--sample-ms', 1, 600_000), 100)

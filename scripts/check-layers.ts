@@ -44,7 +44,7 @@ const mayInclude: Record<string, string[]> = {
 }
 
 /** The one header of each backend that the binding includes: it makes the device. */
-const backendDoors = ['reference/reference.h', 'cpu/cpu.h', 'cuda/cuda.h']
+const backendDoors = ['reference/reference.h', 'cpu/cpu.h']
 
 const catchAllFolders = ['utils', 'util', 'common', 'helpers']
 const maximumLines = 400

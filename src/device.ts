@@ -32,7 +32,7 @@ export function trim(device: DeviceName = 'cpu'): void {
 /**
  * Threads of the ops enqueued from now on, 1 to 1024. Default: the environment variable IGCNET_THREADS, or all cores.
  * For one number of threads results are the same bits on every run.
- * @throws RangeError
+ * @throws RangeError; DeviceError for a device that cannot be had
  */
 export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
   native.deviceSetThreads(device, { threads })

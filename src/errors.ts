@@ -1,6 +1,6 @@
 /**
  * Every error that igcnet throws on purpose. Each class has a stable `code`; messages have the form
- * `op: expected … but received …`. The classes are handed to the native addon when it loads (native.ts),
+ * `op: expected … but received …` where a value was given. The classes are handed to the native addon when it loads (native.ts),
  * which throws the same ones. Wrong kinds of JavaScript values are plain `TypeError`s, and numbers out of
  * range plain `RangeError`s.
  */

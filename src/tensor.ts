@@ -42,6 +42,10 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }
 
+/**
+ * An array of numbers of one dtype, dense and row-major, on a device. Its memory is freed by `dispose()`, at the end of the
+ * scope that it was made in, and last by the garbage collector. Made by `tensor`, `zeros`, `ones`, `full` and by ops.
+ */
 export class Tensor<S extends Shape = Shape, D extends DType = DType> implements Disposable, Owned {
   readonly shape: S
   readonly dtype: D
@@ -94,6 +98,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     return this.#value
   }
 
+  /** Whether its memory was freed: every use of it is a DisposedError then. */
   get disposed(): boolean {
     return this.#value === undefined
   }

@@ -11,6 +11,12 @@ export function inWords(value: unknown): string {
   return /^[aeiou]/.test(typeof value) ? `an ${typeof value}` : `a ${typeof value}`
 }
 
+/** The options of an op, from plain JavaScript too. @throws TypeError for what is no object */
+export function expectOptions(op: string, options: unknown): asserts options is object {
+  if (typeof options === 'object' && options !== null) return
+  throw new TypeError(`${op}: expected an object of options but received ${inWords(options)}`)
+}
+
 export type Source = ArrayOf<DType> | readonly number[]
 export type DTypeOf<A extends Source> = A extends Float64Array
   ? 'f64'

@@ -5,7 +5,7 @@
 import { formatTable } from '../../src/cli/table.ts'
 import { wholeNumber } from '../../src/cli/values.ts'
 import { defaultThreads, setThreads } from '../../src/device.ts'
-import { benchmarkCommand, chosen, runScript, wordList } from '../arguments.ts'
+import { benchmarkCommand, chosen, runScript, wordsOption } from '../arguments.ts'
 import { origin, storeResults } from '../results.ts'
 import { idOf, workloads } from './all.ts'
 import { DEVICE, type KernelResult, measureKernel } from './measure.ts'
@@ -30,11 +30,11 @@ interface Choice {
 }
 
 const command = benchmarkCommand('bench:kernels', 'Every op and direction over the shapes of networks and tests.')
-  .option(
-    '--cases <parts>',
-    'kernels whose ids, such as igcBlock/forward/networks/l24m2-stage-0, contain one of these, separated by commas',
-    wordList,
-    [],
+  .addOption(
+    wordsOption(
+      '--cases <parts>',
+      'kernels whose ids, such as igcBlock/forward/networks/l24m2-stage-0, contain one of these, separated by commas',
+    ),
   )
   .option('--samples <n>', 'samples, of which the median is taken', wholeNumber('--samples', 1, 100_000), 15)
   .option('--sample-ms <ms>', 'milliseconds that a sample lasts at least', wholeNumber('--sample-ms', 1, 60_000), 5)

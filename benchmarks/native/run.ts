@@ -8,7 +8,7 @@ import { buildNativeBenchmark } from './build.ts'
 try {
   process.stderr.write('bench:native: building\n')
   const program = buildNativeBenchmark('igcnet_bench')
-  // As src/native.ts sets it: threads that sleep after waiting for about a millisecond.
+  // As src/addon.ts sets it: threads that sleep after waiting for about a millisecond.
   const env = { GOMP_SPINCOUNT: '10000', ...process.env }
   process.exitCode = spawnSync(program, process.argv.slice(2), { stdio: 'inherit', env }).status ?? 1
 } catch (error) {

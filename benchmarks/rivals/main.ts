@@ -6,7 +6,7 @@ import { Option } from 'commander'
 import { UsageError, unknownName } from '../../src/cli/failure.ts'
 import { formatTable } from '../../src/cli/table.ts'
 import { wholeNumber } from '../../src/cli/values.ts'
-import { benchmarkCommand, chosen, runScript, wordList } from '../arguments.ts'
+import { benchmarkCommand, chosen, runScript, wordsOption } from '../arguments.ts'
 import { origin, storeResults } from '../results.ts'
 import { type ContestantName, contestantTitles, type NetworkRivalCase, type RivalCase, rivalCases } from './cases.ts'
 import { type CaseResult, contest, contestMemory, type MemoryResult } from './contest.ts'
@@ -26,8 +26,8 @@ interface Choice {
 }
 
 const command = benchmarkCommand('bench:rivals', 'igcnet against PyTorch and onnxruntime-node, alternating in one run.')
-  .option('--cases <parts>', 'cases whose ids contain one of these, separated by commas (default: all)', wordList, [])
-  .option('--contestants <names>', `some of ${Object.keys(contestantTitles).join(',')} (default: all)`, wordList, [])
+  .addOption(wordsOption('--cases <parts>', 'cases whose ids contain one of these, separated by commas'))
+  .addOption(wordsOption('--contestants <names>', `some of ${Object.keys(contestantTitles).join(',')}`))
   .option('--rounds <n>', 'rounds, of which the median is taken', wholeNumber('--rounds', 1, 10_000), 15)
   .option('--window-ms <ms>', 'milliseconds of a window', wholeNumber('--window-ms', 1, 600_000), 400)
   .option(

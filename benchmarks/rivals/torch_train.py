@@ -22,6 +22,8 @@ MEAN, STD = (125.307, 122.95, 113.865), (62.993, 62.089, 66.705)
 
 
 def load(folder, names):
+    inner = os.path.join(folder, "cifar-10-batches-bin")
+    folder = inner if os.path.isdir(inner) else folder
     rows = np.concatenate([np.fromfile(os.path.join(folder, f"{name}.bin"), np.uint8).reshape(-1, 3073) for name in names])
     images = torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).copy()).float()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))

@@ -14,7 +14,10 @@ BatchNorm2dParams batch_norm2d_params(const char* op, const Params& p) {
     throw Error(ErrorCode::kRange,
                 std::string(op) + ": expected a momentum from 0 to 1 but received " + std::to_string(result.momentum));
   }
-  if (result.epsilon < 0) throw Error(ErrorCode::kRange, std::string(op) + ": expected an epsilon of 0 or more");
+  if (result.epsilon < 0) {
+    throw Error(ErrorCode::kRange,
+                std::string(op) + ": expected an epsilon of 0 or more but received " + std::to_string(result.epsilon));
+  }
   return result;
 }
 

@@ -3,7 +3,6 @@
 #include "cpu/channel_norm.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/channel_norm.cc"
@@ -22,38 +21,40 @@ HWY_INLINE void ask_for(const float* x, int64_t place) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
 }
 
-// Calls body(tag, c, row, rows of the block) for blocks of a few rows and all vectors of channels: the coefficients of
-// a vector are loaded once a block, and x is read about as it lies. What the body reads of `streams` [rows, C] is asked
-// for a little ahead: it comes from the L2 cache at best.
-template <int kStreams, class Body>
-HWY_INLINE void for_each_row_block(int64_t rows, int64_t C, const float* const (&streams)[kStreams], const Body& body) {
-  constexpr int64_t kBlock = 4, kAhead = 8, kLine = 16;
-  const auto blocks_of = [&](auto block, int64_t row) HWY_ATTR {
-    for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-      if (c % kLine == 0) {
-        for (const float* x : streams) {
-          for (int64_t i = 0; i < block(); ++i) ask_for(x, (row + kAhead + i) * C + c);
-        }
-      }
-      body(d, c, row, block);
-    });
-  };
+// body(row, i) for every row; i < kSums is another one for neighbouring rows: sums that do not wait for each other.
+constexpr int kSums = 4;
+
+template <class Body>
+HWY_INLINE void for_each_row(int64_t rows, const Body& body) {
   int64_t row = 0;
-  for (; row + kBlock <= rows; row += kBlock) blocks_of(std::integral_constant<int64_t, kBlock>(), row);
-  for (; row < rows; ++row) blocks_of(std::integral_constant<int64_t, 1>(), row);
+  for (; row + kSums <= rows; row += kSums) {
+#pragma GCC unroll 4
+    for (int i = 0; i < kSums; ++i) body(row + i, i);
+  }
+  for (; row < rows; ++row) body(row, 0);
 }
 
+// Sums of a vector of channels over rows.
+template <class D, class V = hn::Vec<D>>
+struct RowSums {
+  V part[kSums];
+
+  HWY_INLINE explicit RowSums(D d) : part{hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)} {}
+  HWY_INLINE V total() const { return hn::Add(hn::Add(part[0], part[1]), hn::Add(part[2], part[3])); }
+};
+
+// All loops below take the channels vector by vector and all rows of each, with its coefficients in registers: a cache
+// line of x is read whole, and by few vectors.
 template <bool kRelu>
 void normalise(const ChannelNorm& norm, const float* x, int64_t rows, int64_t C, float* y) {
-  for_each_row_block(rows, C, {x}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
     const auto beta = hn::LoadU(d, norm.beta + c);
-    for (int64_t i = 0; i < block(); ++i) {
-      const int64_t at = (row + i) * C + c;
-      auto v = normalised(d, hn::LoadU(d, x + at), mean, scale, beta);
+    for_each_row(rows, [&](int64_t row, int) HWY_ATTR {
+      auto v = normalised(d, hn::LoadU(d, x + row * C + c), mean, scale, beta);
       if constexpr (kRelu) v = rectified(d, v);
-      hn::StoreU(v, d, y + at);
-    }
+      hn::StoreU(v, d, y + row * C + c);
+    });
   });
 }
 
@@ -62,15 +63,15 @@ template <bool kRelu>
 void normalise_to_slabs(const ChannelNorm& norm, const float* HWY_RESTRICT x, int64_t rows, int64_t C,
                         float* HWY_RESTRICT out, int64_t slab) {
   constexpr int64_t kLanes = HWY_LANES(float);
-  for_each_row_block(rows, C, {x}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c);
     const auto beta = hn::LoadU(d, norm.beta + c);
-    float* HWY_RESTRICT y = out + c / kLanes * slab + row * kLanes;
-    for (int64_t i = 0; i < block(); ++i) {
-      auto v = normalised(d, hn::LoadU(d, x + (row + i) * C + c), mean, scale, beta);
+    float* HWY_RESTRICT y = out + c / kLanes * slab;
+    for_each_row(rows, [&](int64_t row, int) HWY_ATTR {
+      auto v = normalised(d, hn::LoadU(d, x + row * C + c), mean, scale, beta);
       if constexpr (kRelu) v = rectified(d, v);
-      hn::StoreU(v, d, y + i * kLanes);
-    }
+      hn::StoreU(v, d, y + row * kLanes);
+    });
   });
 }
 
@@ -88,70 +89,67 @@ template <bool kRelu>
 void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x, const float* HWY_RESTRICT g,
                    int64_t rows, int64_t C, float* HWY_RESTRICT out) {
   const ChannelNorm& n = norm.norm;
-  for_each_row_block(rows, C, {x, g}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     const auto mean = hn::LoadU(d, n.mean + c), scale = hn::LoadU(d, n.scale + c);
     const auto beta = kRelu ? hn::LoadU(d, n.beta + c) : hn::Zero(d);
     const auto slope = hn::LoadU(d, norm.slope + c), offset = hn::LoadU(d, norm.offset + c);
-    for (int64_t i = 0; i < block(); ++i) {
-      const int64_t at = (row + i) * C + c;
+    for_each_row(rows, [&](int64_t row, int) HWY_ATTR {
+      const int64_t at = row * C + c;
       const auto value = hn::LoadU(d, x + at);
       auto gradient = hn::LoadU(d, g + at);
       if constexpr (kRelu) gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, beta));
       const auto through_statistics = hn::MulAdd(hn::Sub(value, mean), slope, offset);
       hn::StoreU(hn::Mul(scale, hn::Sub(gradient, through_statistics)), d, out + at);
-    }
+    });
   });
 }
 
-// The sums stay in the cache beside a few rows.
-template <bool kRelu>
+template <bool kRelu, bool kStores>
 void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                   float* HWY_RESTRICT sums) {
-  for_each_row_block(rows, C, {x, g}, [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
+  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     const auto mean = hn::LoadU(d, norm.mean + c), scale = hn::LoadU(d, norm.scale + c),
                beta = hn::LoadU(d, norm.beta + c);
-    auto sum = hn::LoadU(d, sums + c), product = hn::LoadU(d, sums + C + c);
-    for (int64_t i = 0; i < block(); ++i) {
-      const int64_t at = (row + i) * C + c;
+    RowSums sum(d), product(d);
+    for_each_row(rows, [&](int64_t row, int i) HWY_ATTR {
+      const int64_t at = row * C + c;
+      ask_for(x, at + rows * C);  // the rows behind these are likely to be next
+      ask_for(g, at + rows * C);
       const auto value = hn::LoadU(d, x + at);
       auto gradient = hn::LoadU(d, g + at);
       if constexpr (kRelu) gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, beta));
-      if (dv != nullptr) hn::StoreU(gradient, d, dv + at);
-      sum = hn::Add(sum, gradient);
-      product = hn::MulAdd(gradient, hn::Sub(value, mean), product);
-    }
-    hn::StoreU(sum, d, sums + c);
-    hn::StoreU(product, d, sums + C + c);
+      if constexpr (kStores) hn::StoreU(gradient, d, dv + at);
+      sum.part[i] = hn::Add(sum.part[i], gradient);
+      product.part[i] = hn::MulAdd(gradient, hn::Sub(value, mean), product.part[i]);
+    });
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + c), sum.total()), d, sums + c);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + C + c), product.total()), d, sums + C + c);
   });
 }
 
-template <bool kMore, bool kSums>
+template <bool kMore, bool kSumsToo>
 void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, float* HWY_RESTRICT sums) {
   const ReluSumGradient g = given;
-  for_each_row_block(rows, C, {g.dy, kMore ? g.more : g.dy, g.y, kSums ? g.x : g.y},
-                     [&](auto d, int64_t c, int64_t row, auto block) HWY_ATTR {
-                       auto sum = hn::Zero(d), product = sum, mean = sum;
-                       if constexpr (kSums) {
-                         sum = hn::LoadU(d, sums + c);
-                         product = hn::LoadU(d, sums + C + c);
-                         mean = hn::LoadU(d, g.mean + c);
-                       }
-                       for (int64_t i = 0; i < block(); ++i) {
-                         const int64_t at = (row + i) * C + c;
-                         auto gradient = hn::LoadU(d, g.dy + at);
-                         if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
-                         gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
-                         hn::StoreU(gradient, d, g.dv + at);
-                         if constexpr (kSums) {
-                           sum = hn::Add(sum, gradient);
-                           product = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product);
-                         }
-                       }
-                       if constexpr (kSums) {
-                         hn::StoreU(sum, d, sums + c);
-                         hn::StoreU(product, d, sums + C + c);
-                       }
-                     });
+  for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
+    auto mean = hn::Zero(d);
+    if constexpr (kSumsToo) mean = hn::LoadU(d, g.mean + c);
+    RowSums sum(d), product(d);
+    for_each_row(rows, [&](int64_t row, int i) HWY_ATTR {
+      const int64_t at = row * C + c;
+      auto gradient = hn::LoadU(d, g.dy + at);
+      if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
+      gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
+      hn::StoreU(gradient, d, g.dv + at);
+      if constexpr (kSumsToo) {
+        sum.part[i] = hn::Add(sum.part[i], gradient);
+        product.part[i] = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product.part[i]);
+      }
+    });
+    if constexpr (kSumsToo) {
+      hn::StoreU(hn::Add(hn::LoadU(d, sums + c), sum.total()), d, sums + c);
+      hn::StoreU(hn::Add(hn::LoadU(d, sums + C + c), product.total()), d, sums + C + c);
+    }
+  });
 }
 
 }  // namespace
@@ -184,40 +182,30 @@ void NormGradientRowsKernel(const ChannelNormGradient& norm, const float* x, con
 
 void MaskAndSumRowsKernel(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
                           float* sums) {
-  norm.relu ? mask_and_sum<true>(norm, x, g, dv, rows, C, sums) : mask_and_sum<false>(norm, x, g, dv, rows, C, sums);
+  if (dv == nullptr) {
+    norm.relu ? mask_and_sum<true, false>(norm, x, g, dv, rows, C, sums)
+              : mask_and_sum<false, false>(norm, x, g, dv, rows, C, sums);
+  } else {
+    norm.relu ? mask_and_sum<true, true>(norm, x, g, dv, rows, C, sums)
+              : mask_and_sum<false, true>(norm, x, g, dv, rows, C, sums);
+  }
 }
 
-// sums [3][C]: mean, sum of x - mean, sum of (x - mean)^2; four partial sums each.
+// sums [3][C]: mean, sum of x - mean, sum of (x - mean)^2.
 void StatisticsRowsKernel(const float* x, int64_t rows, int64_t C, float* sums) {
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
-    using V = hn::Vec<decltype(d)>;
-    const auto total = [&](const V* four)
-                           HWY_ATTR { return hn::Add(hn::Add(four[0], four[1]), hn::Add(four[2], four[3])); };
-    const float* column = x + c;
-    V sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    const auto add = [&](int64_t row, int i) HWY_ATTR { sum[i] = hn::Add(sum[i], hn::LoadU(d, column + row * C)); };
-    int64_t row = 0;
-    for (; row + 4 <= rows; row += 4) {
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) add(row + i, i);
-    }
-    for (; row < rows; ++row) add(row, 0);
-    const V mean = hn::Div(total(sum), hn::Set(d, static_cast<float>(rows)));
-    V centred[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    V square[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-    const auto add_difference = [&](int64_t r, int i) HWY_ATTR {
-      const V difference = hn::Sub(hn::LoadU(d, column + r * C), mean);
-      centred[i] = hn::Add(centred[i], difference);
-      square[i] = hn::Add(square[i], hn::Mul(difference, difference));
-    };
-    for (row = 0; row + 4 <= rows; row += 4) {
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) add_difference(row + i, i);
-    }
-    for (; row < rows; ++row) add_difference(row, 0);
+    RowSums sum(d), centred(d), square(d);
+    for_each_row(
+        rows, [&](int64_t row, int i) HWY_ATTR { sum.part[i] = hn::Add(sum.part[i], hn::LoadU(d, x + row * C + c)); });
+    const auto mean = hn::Div(sum.total(), hn::Set(d, static_cast<float>(rows)));
+    for_each_row(rows, [&](int64_t row, int i) HWY_ATTR {
+      const auto difference = hn::Sub(hn::LoadU(d, x + row * C + c), mean);
+      centred.part[i] = hn::Add(centred.part[i], difference);
+      square.part[i] = hn::Add(square.part[i], hn::Mul(difference, difference));
+    });
     hn::StoreU(mean, d, sums + c);
-    hn::StoreU(total(centred), d, sums + C + c);
-    hn::StoreU(total(square), d, sums + 2 * C + c);
+    hn::StoreU(centred.total(), d, sums + C + c);
+    hn::StoreU(square.total(), d, sums + 2 * C + c);
   });
 }
 

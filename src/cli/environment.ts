@@ -19,14 +19,18 @@ export const VARIABLES: Readonly<Record<string, string>> = {
   IGCNET_DEBUG: '1: the command line prints the stack of an error',
   IGCNET_DEBUG_MEMORY: '1: fences around every block of memory, and NaN in fresh ones',
   IGCNET_NATIVE: 'path of another build of the native addon, tried first',
-  IGCNET_DATA: 'folder of the CIFAR files for the tests',
+  IGCNET_DATA: 'folder of the CIFAR files, or the one that it is in, for tests and scripts/gpu-check',
+  IGCNET_CIFAR_EPOCHS: 'epochs of scripts/gpu-check on CIFAR-10 (default: 8)',
+  IGCNET_CIFAR_EXAMPLES: 'training examples of scripts/gpu-check on CIFAR-10 (default: all)',
+  IGCNET_FUZZ_SEED: 'seed of the calls that test/binding/fuzz.test.ts makes (default: the time)',
+  IGCNET_FUZZ_RUNS: 'how many calls it makes (default: 4000)',
   IGCNET_BENCH_DEVICE:
     'what bench:rivals compares, of igcnet and of PyTorch, and bench:kernels measures: cpu or cuda (default: cpu)',
   IGCNET_BENCH_PRECISION:
     'in what bench:rivals stores maps, of igcnet and of PyTorch: f32, on cuda bf16 or f16 (default: f32)',
   IGCNET_TEST_GPU: '1: the tests of the device cuda that run on the host otherwise use the GPU',
   IGCNET_TEST_DEVICE: 'the device that the kernel tests compare with reference (default: cpu)',
-  IGCNET_PYTHON: 'a Python with PyTorch, for bench:rivals (default: python3)',
+  IGCNET_PYTHON: 'a Python with PyTorch, for bench:rivals and scripts/gpu-check (default: python3)',
   IGCNET_VERBOSE: '1: the set-up prints what its commands print',
-  IGCNET_WERROR: '1: the native build takes warnings for errors',
+  IGCNET_WERROR: '1: the native builds take warnings, and registers that a CUDA kernel spills, for errors',
 }

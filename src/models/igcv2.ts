@@ -61,13 +61,18 @@ export class PointwiseChain extends Module {
   readonly layers: readonly (Conv2d | ConvBlock)[]
   readonly groupChannels: number
 
-  /** @throws RangeError when K does not divide the channels */
+  /** @throws RangeError when K does not divide the channels, or the groups of the first layer do not divide outChannels */
   constructor(options: BlockSizes) {
     super()
     const { inChannels, outChannels, groupChannels } = options
     if (inChannels % groupChannels !== 0 || outChannels % groupChannels !== 0) {
       throw new RangeError(
         `igcv2: expected channels divisible by ${groupChannels} (groupChannels) but received ${inChannels} in and ${outChannels} out`,
+      )
+    }
+    if (outChannels % (inChannels / groupChannels) !== 0) {
+      throw new RangeError(
+        `igcv2: expected out-channels divisible by ${inChannels / groupChannels} (groups of ${groupChannels} of ${inChannels} channels) but received ${outChannels}`,
       )
     }
     this.groupChannels = groupChannels
@@ -173,7 +178,10 @@ class SeparableBlock extends Module {
 }
 
 export interface Igcv2MobileNetOptions extends CommonOptions {
-  /** Multiplies all widths: 1, 0.5 and 0.25 in the paper. Default: 1. */
+  /**
+   * Multiplies all widths, to multiples of 8: 1, 0.5 and 0.25 in the paper. Multiples of 0.25 give widths that fit each
+   * other; of others, some do. Default: 1.
+   */
   multiplier?: number
   /** K. Default: 8. */
   groupChannels?: number
@@ -181,6 +189,17 @@ export interface Igcv2MobileNetOptions extends CommonOptions {
   frame?: Frame
   /** Share of the features in front of the last layer that is set to zero at a training step. Default: 0. */
   dropout?: number
+}
+
+/** Each pointwise convolution has groups of K of its in-channels, which must divide its out-channels. */
+function checkWidths(multiplier: number, groupChannels: number, widths: readonly number[]): void {
+  for (const [i, width] of widths.entries()) {
+    const before = widths[i - 1] ?? width
+    if (width % groupChannels === 0 && width % (before / groupChannels) === 0) continue
+    throw new RangeError(
+      `igcv2MobileNet: expected a multiplier whose widths groups of ${groupChannels} channels can join, as those of multiples of 0.25 for 8, but received ${multiplier} (${before} and ${width} channels)`,
+    )
+  }
 }
 
 /** x [N, 224, 224, 3] (or 32x32 in the frame `cifar`) to logits [N, classes]. */
@@ -201,6 +220,7 @@ export class Igcv2MobileNet extends Module<Images, Tensor<readonly [number, numb
     checkFrame(frame)
     const shared = { ...options, groupChannels, generator: options.generator ?? new Generator(seed) }
     const wide = (channels: number) => Math.max(groupChannels, Math.round((channels * multiplier) / 8) * 8)
+    checkWidths(multiplier, groupChannels, [STEM, ...MOBILENET.map(([channels]) => channels)].map(wide))
     const stride = frame === 'imagenet' ? 2 : 1
     let inChannels = wide(STEM)
     this.stem = new ConvBlock({ ...shared, inChannels: 3, outChannels: inChannels, kernel: 3, padding: 1, stride })

@@ -6,6 +6,7 @@ import { BatchNorm2d } from './batch-norm2d.ts'
 import { Conv2d, type Conv2dLayerOptions } from './conv2d.ts'
 import { Module } from './module.ts'
 
+/** What the blocks of convolution, batch norm and ReLU share. */
 export interface BlockOptions {
   /** Whether a ReLU ends the block. Default: true. */
   relu?: boolean

@@ -1,9 +1,11 @@
 /** avgPool2d: the mean of windows. Checked in test/kernels/pool2d.test.ts and test/gradcheck. */
 import { native, type Pool2dParams } from '../native.ts'
 import { type FloatDType, handleOf } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 import type { Images } from './fits.ts'
 import { record } from './record.ts'
 
+/** The window of a pooling. */
 export interface Pool2dOptions {
   /** Side of the square window. */
   kernel: number
@@ -15,7 +17,7 @@ export interface Pool2dOptions {
 
 /** The options with their defaults filled in. @throws TypeError without any */
 export function pool2dParams(op: string, options: Pool2dOptions): Pool2dParams {
-  if (!options) throw new TypeError(`${op}: expected options with a kernel but received ${options}`)
+  expectOptions(op, options)
   const { kernel, stride = kernel, padding = 0 } = options
   return { kernel, stride, padding }
 }
@@ -24,7 +26,7 @@ export function pool2dParams(op: string, options: Pool2dOptions): Pool2dParams {
  * The mean over square windows; the padding counts as zeros.
  * @param x [N, H, W, C]
  * @returns [N, P, Q, C] with P = floor((H + 2 padding - kernel) / stride) + 1, Q likewise
- * @throws ShapeError, DTypeError, RangeError
+ * @throws ShapeError, DTypeError, RangeError, TypeError
  */
 export function avgPool2d<N extends number, C extends number, D extends FloatDType>(
   x: Images<N, number, number, C, D>,

@@ -2,9 +2,11 @@
 import { DeferredNorm, NormGradient, SummedGradient } from '../deferred.ts'
 import { type BatchNorm2dParams, type NativeTensor, native } from '../native.ts'
 import { type FloatDType, handleOf, type ParameterOf, type Shape, type Tensor } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 import type { FitsTensor, FloatMatrix, FloatTensor, FloatVector } from './fits.ts'
 import { at, record, type SavedTensors } from './record.ts'
 
+/** How batch norm normalises. */
 export interface BatchNorm2dOptions {
   /** Normalise with the statistics of the batch and update the running ones. */
   training: boolean
@@ -78,6 +80,7 @@ export function prepareNorm(
   options: BatchNorm2dOptions & { statistics?: FloatMatrix | undefined },
 ): NativeTensor {
   const op = 'batchNorm2d'
+  expectOptions(op, options)
   const { training, momentum = 0.9, epsilon = 2e-5, statistics } = options
   const p: BatchNorm2dParams = { training, momentum, epsilon }
   const [xh, g, b] = [handleOf(op, 'x', x), handleOf(op, 'gamma', gamma), handleOf(op, 'beta', beta)]

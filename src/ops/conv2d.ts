@@ -3,10 +3,12 @@ import { isRecording } from '../autograd.ts'
 import { inputGradient, NormGradient, type ReluSum } from '../deferred.ts'
 import { type Conv2dParams, type NativeTensor, native } from '../native.ts'
 import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 import { prepareNorm } from './batch-norm2d.ts'
 import type { Fits, FitsGroups, FloatMatrix, FloatVector, Images } from './fits.ts'
 import { at, type BackwardRule, record, type SavedTensors } from './record.ts'
 
+/** The window of a convolution, and its groups. */
 export interface Conv2dOptions<G extends number = number> {
   /** Step of the window in both directions. Default: 1. */
   stride?: number
@@ -21,7 +23,7 @@ export interface Conv2dOptions<G extends number = number> {
  * @param x [N, H, W, C]
  * @param w [K, R, S, C/groups]: out-channels, kernel height and width, in-channels of a group; f32 beside bf16 and f16
  * @returns [N, P, Q, K] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise
- * @throws ShapeError, DTypeError, DeviceError
+ * @throws ShapeError, DTypeError, DeviceError, RangeError
  */
 export function conv2d<
   N extends number,
@@ -34,6 +36,7 @@ export function conv2d<
   w: W & Fits<ParameterOf<D>, W['dtype']> & FitsGroups<C, W['shape'][3], G>,
   options: Conv2dOptions<G> = {},
 ): Images<N, number, number, W['shape'][0], D> {
+  expectOptions('conv2d', options)
   return convolve(x, w, options as Conv2dOptions, false).y as Images<N, number, number, W['shape'][0], D>
 }
 

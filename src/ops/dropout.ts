@@ -1,8 +1,10 @@
 /** dropout: elements set to zero at random. Checked in test/kernels/dropout.test.ts and test/gradcheck. */
 import { native } from '../native.ts'
 import { type FloatDType, handleOf, type Shape, type Tensor } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 import { record } from './record.ts'
 
+/** Which elements fall. */
 export interface DropoutOptions {
   /** The share of elements that becomes 0: from 0 to below 1. */
   rate: number
@@ -18,6 +20,7 @@ export interface DropoutOptions {
  * @throws RangeError, DTypeError
  */
 export function dropout<S extends Shape, D extends FloatDType>(x: Tensor<S, D>, options: DropoutOptions): Tensor<S, D> {
+  expectOptions('dropout', options)
   const { rate, seed = 0, offset = 0 } = options
   const p = { rate, seed, offset }
   return record('dropout', [x], native.dropoutForward(handleOf('dropout', 'x', x), p), {}, dy => [

@@ -7,9 +7,11 @@ import { isRecording } from '../autograd.ts'
 import { inputGradient, NormGradient, type ReluSum } from '../deferred.ts'
 import { type NativeTensor, native } from '../native.ts'
 import { expectTensor, type FloatDType, handleOf, type ParameterOf, Tensor } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 import type { Fits, FitsGroups, FitsTensor, FloatMatrix, Images } from './fits.ts'
 import { at, record, type SavedTensors } from './record.ts'
 
+/** L, M, and the window of the primary convolution. */
 export interface IgcBlockOptions<L extends number = number, M extends number = number> {
   /** L: groups of the primary convolution; divides C and K. */
   primaryPartitions: L
@@ -67,8 +69,9 @@ export function igcBlockWithStatistics(
 
 /** A norm that x waits for is applied by the op, and one that the gradient waits for is carried out by its rule. */
 function convolve(x: Images, primary: Images, secondary: Images, options: IgcBlockOptions, needsStatistics: boolean) {
-  const { primaryPartitions, secondaryPartitions, stride = 1, padding = 0 } = options
   expectTensor('igcBlock', 'x', x)
+  expectOptions('igcBlock', options)
+  const { primaryPartitions, secondaryPartitions, stride = 1, padding = 0 } = options
   const { deferred } = x
   const source = deferred?.source ?? x.handle
   const xRelu = deferred?.norm.relu ?? false

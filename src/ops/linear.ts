@@ -26,7 +26,7 @@ export function linear<
 ): Tensor<readonly [N, W['shape'][0]], ParameterOf<D>> {
   const input = widened('linear', 'x', x)
   const [xh, wh] = [input.handle, handleOf('linear', 'w', w)]
-  const y = native.linearForward(xh, wh, b?.handle)
+  const y = native.linearForward(xh, wh, b === undefined ? undefined : handleOf('linear', 'b', b))
   const inputs = b === undefined ? [input, w] : [input, w, b]
   return record('linear', inputs, y, { shared: [w.edge && xh, x.edge && wh] }, (dy, saved, needs) => {
     const dx = needs[0] ? native.linearBackwardInput(dy, at(saved, 1)) : undefined

@@ -4,7 +4,9 @@
  */
 import { type NativeTensor, native, type RandomParams } from '../native.ts'
 import { type DeviceChoice, type FloatDType, type Shape, Tensor } from '../tensor.ts'
+import { expectOptions, inWords } from '../values.ts'
 
+/** The dtype and the place of random numbers. */
 export interface RandomOptions<D extends FloatDType> {
   /** Default: f32. */
   dtype?: D
@@ -28,22 +30,26 @@ export class Generator {
     this.#seed = checkCounter('seed', seed)
   }
 
-  /** Numbers evenly distributed over [low, high). Defaults: 0 and 1. @throws RangeError when low is over high */
+  /** Numbers evenly distributed over [low, high). Defaults: 0 and 1. @throws RangeError unless both are finite and low is at most high */
   uniform<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { low?: number; high?: number } = {},
   ): Tensor<S, NoInfer<D>> {
+    expectOptions('random', options)
     const { low = 0, high = 1 } = options
+    checkFinite({ low, high })
     if (low > high) throw new RangeError(`random: expected low of at most ${high} (high) but received ${low}`)
     return this.#draw(native.randomUniform, shape, options, low, high)
   }
 
-  /** Normally distributed numbers. Defaults: mean 0, standard deviation 1. @throws RangeError */
+  /** Normally distributed numbers. Defaults: mean 0, standard deviation 1. @throws RangeError unless both are finite and the latter 0 or more */
   normal<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { mean?: number; std?: number } = {},
   ): Tensor<S, NoInfer<D>> {
+    expectOptions('random', options)
     const { mean = 0, std = 1 } = options
+    checkFinite({ mean, std })
     if (std < 0) throw new RangeError(`random: expected a standard deviation of 0 or more but received ${std}`)
     return this.#draw(native.randomNormal, shape, options, mean, std)
   }
@@ -74,6 +80,13 @@ export class Generator {
     const [seed, offset] = [checkCounter('seed', state.seed), checkCounter('offset', state.offset)]
     this.#seed = seed
     this.#offset = offset
+  }
+}
+
+function checkFinite(numbers: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (Number.isFinite(value)) continue
+    throw new RangeError(`random: expected a finite number for ${name} but received ${inWords(value)}`)
   }
 }
 

@@ -7,8 +7,12 @@ import { noteNonFinite } from '../ops/sgd-step.ts'
 import { type DeviceChoice, full, type ParameterDType, type Tensor, untracked, zeros } from '../tensor.ts'
 import type { Sgd } from './sgd.ts'
 
+/** Bounds of the scale. */
+const [LEAST, MOST] = [2 ** -24, 2 ** 24]
+
+/** The first scale, and when it grows. */
 export interface LossScalerOptions {
-  /** The first scale, a number that f32 holds. Default: 65,536. */
+  /** The first scale: 2^-24 to 2^24, between which it stays. Default: 65,536. */
   initialScale?: number
   /** After so many steps in a row that went well the scale is doubled. Default: 2,000. */
   growthInterval?: number
@@ -16,6 +20,7 @@ export interface LossScalerOptions {
   device?: DeviceChoice
 }
 
+/** Where a loss scaler stands, as plain JSON. */
 export interface LossScalerState {
   scale: number
   /** Steps in a row that went well. */
@@ -68,8 +73,8 @@ export class LossScaler {
   async update(): Promise<boolean> {
     const skipped = (await this.found.item()) !== 0
     const { scale, good } = this.#state
-    if (skipped) this.#set({ scale: Math.max(scale / 2, 2 ** -24), good: 0 })
-    else if (good + 1 >= this.#growthInterval) this.#set({ scale: Math.min(scale * 2, 2 ** 24), good: 0 })
+    if (skipped) this.#set({ scale: Math.max(scale / 2, LEAST), good: 0 })
+    else if (good + 1 >= this.#growthInterval) this.#set({ scale: Math.min(scale * 2, MOST), good: 0 })
     else this.#state.good++
     return skipped
   }
@@ -86,7 +91,7 @@ export class LossScaler {
 
   /**
    * Goes on from where a scaler stood.
-   * @throws RangeError unless the scale is above 0 and f32 holds it, and `good` a whole number; the scaler then stays as it was
+   * @throws RangeError unless the scale is from 2^-24 to 2^24, and `good` a whole number; the scaler then stays as it was
    */
   loadState({ scale, good }: LossScalerState): void {
     checkScale('scale', scale)
@@ -102,11 +107,10 @@ export class LossScaler {
   }
 }
 
-/** The scale lives in f32, where 1e300 is infinite and 1e-300 is 0. @throws RangeError */
+/** @throws RangeError */
 function checkScale(name: string, value: number): void {
-  const held = typeof value === 'number' ? Math.fround(value) : Number.NaN
-  if (Number.isFinite(held) && held > 0) return
-  throw new RangeError(`lossScaler: expected a number above 0 that f32 holds for ${name} but received ${value}`)
+  if (typeof value === 'number' && value >= LEAST && value <= MOST) return
+  throw new RangeError(`lossScaler: expected a number from 2^-24 to 2^24 for ${name} but received ${value}`)
 }
 
 /** Makes a LossScaler. @throws RangeError */

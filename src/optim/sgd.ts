@@ -1,8 +1,10 @@
 /** Stochastic gradient descent. Checked in test/unit/sgd.test.ts and, over ten steps, in test/golden. */
 import { DataError, ShapeError } from '../errors.ts'
 import { type GradientScale, type SgdParameter, sgdStep } from '../ops/sgd-step.ts'
-import { type Tensor, untracked, zeros } from '../tensor.ts'
+import { expectTensor, type Tensor, untracked, zeros } from '../tensor.ts'
+import { expectOptions } from '../values.ts'
 
+/** The numbers of a step of SGD. */
 export interface SgdOptions {
   /** Learning rate. */
   lr: number
@@ -29,8 +31,9 @@ export class Sgd {
   /** The parameters and velocities of each device and dtype, which nearly always are one. */
   readonly #alike: readonly Pick<SgdParameter, 'w' | 'v'>[][]
 
-  /** @throws RangeError for a parameter that is there twice or is the result of an op, and for options below 0 */
+  /** @throws RangeError for a parameter that is there twice or is the result of an op, and for options below 0, TypeError */
   constructor(parameters: readonly Tensor[], options: SgdOptions) {
+    expectOptions('sgd', options)
     const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options
     for (const [name, value] of Object.entries({ lr, momentum, weightDecay })) {
       if (!(Number.isFinite(value) && value >= 0)) {
@@ -39,6 +42,7 @@ export class Sgd {
     }
     const twice = parameters.findIndex((parameter, i) => parameters.indexOf(parameter) !== i)
     if (twice >= 0) throw new RangeError(`sgd: expected every parameter once but received number ${twice} again`)
+    for (const [i, parameter] of parameters.entries()) expectTensor('sgd', `parameter ${i}`, parameter)
     const derived = parameters.findIndex(parameter => !parameter.isLeaf)
     if (derived >= 0) throw new RangeError(`sgd: expected leaves but received the result of an op as number ${derived}`)
     this.lr = lr

@@ -3,7 +3,7 @@
  * Checked in test/reproduce/counts.test.ts.
  */
 import { create, type NamedOptions, type NetworkName } from '../models/index.ts'
-import { entryOf, imageSize, networkTitle } from '../models/table.ts'
+import { entryOf, imageSize, networkNames, networkTitle } from '../models/table.ts'
 import {
   igcv2Parameters,
   igcv2Pattern,
@@ -36,6 +36,7 @@ export interface Comparison {
   reason?: string
 }
 
+/** A network of a table: what was published and what is counted here. */
 export interface CountedRow {
   label: string
   network?: NetworkName
@@ -45,6 +46,7 @@ export interface CountedRow {
   layers?: SummaryRow[]
 }
 
+/** A published table, counted here. */
 export interface CountedTable {
   id: string
   title: string
@@ -54,6 +56,7 @@ export interface CountedTable {
   rows: CountedRow[]
 }
 
+/** What is counted. */
 export interface CountOptions {
   /** Only rows of this network, with their layers; if there are none, its default. Default: all rows, without layers. */
   network?: NetworkName | undefined
@@ -61,8 +64,16 @@ export interface CountOptions {
 
 type Counts = Partial<Record<Quantity, number>>
 
-/** Counts everything that is published. Takes seconds: every network is made and run once. */
+/**
+ * Counts everything that is published. Takes seconds: every network is made and run once.
+ * @throws RangeError for an unknown network
+ */
 export function countTables({ network }: CountOptions = {}): CountedTable[] {
+  if (network !== undefined && !networkNames.includes(network)) {
+    throw new RangeError(
+      `counts: expected one of ${networkNames.join(', ')} for network but received ${String(network)}`,
+    )
+  }
   const { sources, tables } = readPublished()
   const counted = tables.flatMap(table => {
     const rows = table.rows.filter(row => network === undefined || ('network' in row && row.network === network))

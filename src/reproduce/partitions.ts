@@ -25,11 +25,13 @@ export const PAPER_BUDGET = 4672
 /** A row of the study: a shape and what became of its network. */
 export type PartitionRow = Partitions & { blockParameters: number } & MemberResult
 
+/** A study of networks of one budget. */
 export interface PartitionStudyOptions extends Omit<StudyOptions, 'onResult'> {
   /** Weights of a block of the first stage. Default: 4672, the paper's. */
   budget?: number | undefined
 }
 
+/** What came out of it. */
 export interface PartitionStudy {
   rows: PartitionRow[]
   stopped: boolean
@@ -40,7 +42,7 @@ export interface PartitionStudy {
 const shapeName = ({ primaryPartitions, secondaryPartitions }: Partitions) =>
   `L${primaryPartitions}M${secondaryPartitions}`
 
-/** The networks of the study, widest partition first. @throws RangeError for a budget without any shape */
+/** The networks of the study, the largest L first. @throws RangeError for a budget without any shape */
 export function partitionMembers(
   recipe: Partial<TrainConfig>,
   budget = PAPER_BUDGET,

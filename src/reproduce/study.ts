@@ -37,6 +37,7 @@ export interface MemberResult {
   seconds: number
 }
 
+/** Where a study writes, and whom it tells. */
 export interface StudyOptions {
   /** Holds the folders of the members. */
   runDir: string
@@ -50,6 +51,7 @@ export interface StudyOptions {
   onResult?: ((results: readonly MemberResult[]) => Promise<void>) | undefined
 }
 
+/** What came out of a study. */
 export interface StudyResult {
   /** Of the finished members, in their order. */
   results: MemberResult[]

@@ -28,7 +28,7 @@ type AnyModule = Module<any, any>
 /**
  * Folds batch norm into the convolutions of a network. The new network has tensors of its own and is in inference mode;
  * it computes, up to rounding, what the old one does in inference mode with its weights and running statistics of now.
- * Blocks until these are known.
+ * Blocks until these are known. Modules of your own are copied property by property, so they must have no #private state.
  * @throws UnsupportedError for a batch norm that is no part of a block of `nn`
  * @example
  * const fused = fuseForInference(models.plainIgc({ depth: 20, primaryPartitions: 24, secondaryPartitions: 2 }))

@@ -16,6 +16,7 @@ import { restoreNetwork } from './network.ts'
 import type { OnProgress } from './progress.ts'
 import { readRunConfig } from './run-folder.ts'
 
+/** How good a network is on a split. */
 export interface Evaluation {
   /** Mean cross-entropy, without label smoothing. */
   loss: number
@@ -25,6 +26,7 @@ export interface Evaluation {
   examples: number
 }
 
+/** How a network is evaluated. */
 export interface EvaluateOptions {
   /** Where the network is. Default: 'cpu'. */
   device?: DeviceName | undefined
@@ -99,6 +101,7 @@ export type EvaluationConfig = Partial<
   >
 >
 
+/** On what a stored model is evaluated. */
 export interface EvaluateCheckpointOptions {
   /** Default: test. */
   split?: Split | undefined
@@ -121,7 +124,7 @@ export interface CheckpointEvaluation extends Evaluation {
 /**
  * Evaluates a stored model on a data set.
  * @param path a model file (all else is in its metadata), or a run folder: its best.safetensors, else last.safetensors
- * @throws DataError for a missing or damaged file; RangeError for options that make no sense
+ * @throws DataError for a missing or damaged file; TypeError or RangeError for options that make no sense
  */
 export async function evaluateCheckpoint(
   path: string,

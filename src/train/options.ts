@@ -1,8 +1,9 @@
-/** What `train` is told besides the configuration. Checked in test/unit/train-options.test.ts. */
+/** The options of `train` that are no configuration. Checked in test/unit/train-options.test.ts. */
 import { inWords } from '../values.ts'
 import type { Disk } from './disk.ts'
 import type { OnProgress } from './progress.ts'
 
+/** What `train` is told besides the configuration. */
 export interface TrainOptions {
   /** The run folder; made if it is not there. */
   runDir: string

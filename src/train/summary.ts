@@ -21,6 +21,7 @@ export interface SummaryRow {
   multiplyAdds: number
 }
 
+/** The layers of a network, and their totals. */
 export interface Summary {
   /** In the order in which the layers run. */
   rows: SummaryRow[]

@@ -24,6 +24,12 @@ const value = (id: string, label: string, quantity: string, classes?: number) =>
   return row?.values.find(one => one.quantity === quantity)
 }
 
+test('an unknown network is told the known ones', () => {
+  expect(() => countTables({ network: 'plainIgc' as never })).toThrow(
+    /^counts: expected one of plain, plain_igc, .* for network but received plainIgc$/,
+  )
+})
+
 test('every published number is compared, none twice', () => {
   for (const { id, rows } of published.tables) {
     const compared = table(id).rows

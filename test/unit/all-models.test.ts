@@ -167,6 +167,11 @@ describe('sizes that make no sense', () => {
     ['igcv3_d', { multiplier: NaN }, 'network: expected a number above 0 and up to 64 for multiplier but received NaN'],
     ['igcv3_d', { dropout: 1 }, 'Dropout: expected a rate of 0 or more and below 1 but received 1'],
     ['igcv2', { width: 20 }, 'igcv2: expected channels divisible by 8 (groupChannels) but received 20 in and 20 out'],
+    [
+      'igcv2_mobilenet',
+      { multiplier: 0.3 },
+      'igcv2MobileNet: expected a multiplier whose widths groups of 8 channels can join, as those of multiples of 0.25 for 8, but received 0.3 (80 and 152 channels)',
+    ],
     ['igcv2', { width: 0 }, 'network: expected a whole number of 1 or more for width but received 0'],
     ['xception', { width: 1.5 }, 'network: expected a whole number of 1 or more for width but received 1.5'],
     [

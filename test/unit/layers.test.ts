@@ -306,7 +306,7 @@ describe('pools and ReLU', () => {
 
   it.each(['AvgPool2d', 'MaxPool2d'] as const)('%s refuses, when it is made, options that no map fits', name => {
     expect(() => new nn[name](undefined as never)).toThrow(
-      new TypeError(`${name}: expected options with a kernel but received undefined`),
+      new TypeError(`${name}: expected an object of options but received undefined`),
     )
     const refused: [unknown, string][] = [
       [{}, 'expected a whole number of 1 or more for kernel but received undefined'],
