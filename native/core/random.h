@@ -2,7 +2,7 @@
 // Element i of a tensor comes from block (offset + i/2) of the stream `seed`: words 0 and 1 of the block
 // make a 53-bit uniform u0 in [0, 1), words 2 and 3 make u1. Uniform: element i takes u0 (i even) or u1 (i odd).
 // Normal (Box-Muller): r = sqrt(-2 ln(1 - u0)); r cos(2 pi u1) (i even), r sin(2 pi u1) (i odd).
-// All in double, rounded once to the tensor's type: every device gives the same numbers.
+// All in double, rounded once to the tensor's type, uniforms to below high: every device gives the same numbers.
 #pragma once
 
 #include <array>
@@ -59,6 +59,13 @@ IGCNET_HOST_DEVICE inline std::array<double, 2> unit_pair(uint64_t seed, uint64_
 IGCNET_HOST_DEVICE inline std::array<double, 2> random_uniform_pair(const RandomParams& params, uint64_t block) {
   const auto [u0, u1] = unit_pair(params.seed, block);
   return {params.a + (params.b - params.a) * u0, params.a + (params.b - params.a) * u1};
+}
+
+// A uniform rounded to T, float or double: where that makes it b, the number below, so that it stays in [a, b).
+template <class T>
+IGCNET_HOST_DEVICE T rounded_uniform(const RandomParams& params, double uniform) {
+  const T rounded = static_cast<T>(uniform), low = static_cast<T>(params.a), high = static_cast<T>(params.b);
+  return rounded >= high && low < high ? std::nextafter(high, low) : rounded;
 }
 
 IGCNET_HOST_DEVICE inline std::array<double, 2> random_normal_pair(const RandomParams& params, uint64_t block) {

@@ -3,6 +3,7 @@
 #include "cpu/channel_norm.h"
 
 #include <algorithm>
+#include <cmath>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/channel_norm.cc"
@@ -85,21 +86,25 @@ void copy_to_slabs(const float* HWY_RESTRICT x, int64_t rows, int64_t C, int64_t
   }
 }
 
-template <bool kRelu>
+template <bool kRelu, bool kTraining>
 void norm_gradient(const ChannelNormGradient& norm, const float* HWY_RESTRICT x, const float* HWY_RESTRICT g,
                    int64_t rows, int64_t C, float* HWY_RESTRICT out) {
   const ChannelNorm& n = norm.norm;
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     const auto mean = hn::LoadU(d, n.mean + c), scale = hn::LoadU(d, n.scale + c);
     const auto beta = kRelu ? hn::LoadU(d, n.beta + c) : hn::Zero(d);
-    const auto slope = hn::LoadU(d, norm.slope + c), offset = hn::LoadU(d, norm.offset + c);
+    auto slope = hn::Zero(d), offset = slope;
+    if constexpr (kTraining) {
+      slope = hn::LoadU(d, norm.slope + c);
+      offset = hn::LoadU(d, norm.offset + c);
+    }
     for_each_row(rows, [&](int64_t row, int) HWY_ATTR {
       const int64_t at = row * C + c;
       const auto value = hn::LoadU(d, x + at);
       auto gradient = hn::LoadU(d, g + at);
       if constexpr (kRelu) gradient = behind_relu(d, gradient, normalised(d, value, mean, scale, beta));
-      const auto through_statistics = hn::MulAdd(hn::Sub(value, mean), slope, offset);
-      hn::StoreU(hn::Mul(scale, hn::Sub(gradient, through_statistics)), d, out + at);
+      if constexpr (kTraining) gradient = hn::Sub(gradient, hn::MulAdd(hn::Sub(value, mean), slope, offset));
+      hn::StoreU(hn::Mul(scale, gradient), d, out + at);
     });
   });
 }
@@ -177,7 +182,13 @@ void NormaliseUnitsKernel(const ChannelNorm& norm, const float* x, int64_t rows,
 
 void NormGradientRowsKernel(const ChannelNormGradient& norm, const float* x, const float* g, int64_t rows, int64_t C,
                             float* out) {
-  norm.norm.relu ? norm_gradient<true>(norm, x, g, rows, C, out) : norm_gradient<false>(norm, x, g, rows, C, out);
+  if (norm.slope == nullptr) {
+    norm.norm.relu ? norm_gradient<true, false>(norm, x, g, rows, C, out)
+                   : norm_gradient<false, false>(norm, x, g, rows, C, out);
+  } else {
+    norm.norm.relu ? norm_gradient<true, true>(norm, x, g, rows, C, out)
+                   : norm_gradient<false, true>(norm, x, g, rows, C, out);
+  }
 }
 
 void MaskAndSumRowsKernel(const ChannelNorm& norm, const float* x, const float* g, float* dv, int64_t rows, int64_t C,
@@ -276,7 +287,7 @@ void combine_statistics(const float* sums, const int64_t* rows, int64_t count, i
       if (rows[chunk] == 0) continue;  // nobody wrote its sums
       const float* s = sums + chunk * 3 * C + c;
       const double n = static_cast<double>(rows[chunk]);
-      for (int64_t i = 0; i < channels; ++i) overall[i] += n * s[i] + s[C + i];
+      for (int64_t i = 0; i < channels; ++i) overall[i] += std::isinf(s[i]) ? s[i] : n * s[i] + s[C + i];
     }
     for (int64_t i = 0; i < channels; ++i) overall[i] /= all;
     for (int64_t chunk = 0; chunk < count; ++chunk) {
@@ -285,7 +296,8 @@ void combine_statistics(const float* sums, const int64_t* rows, int64_t count, i
       const double n = static_cast<double>(rows[chunk]);
       for (int64_t i = 0; i < channels; ++i) {
         // sum of (x - overall)^2 = sum of ((x - chunk mean) + shift)^2
-        const double shift = s[i] - overall[i];
+        const double shift =
+            std::isinf(overall[i]) ? 0 : s[i] - overall[i];  // the squares are not finite by themselves
         squares[i] += s[2 * C + i] + shift * (2.0 * s[C + i] + shift * n);
       }
     }

@@ -15,7 +15,7 @@ struct ChannelNorm {
 };
 
 // The gradient of batch norm (and ReLU) with regard to its input x: scale * (g - ((x - mean) * slope + offset)), where
-// g is the incoming gradient, 0 where the ReLU was. x null: g as it is.
+// g is the incoming gradient, 0 where the ReLU was. x null: g as it is; slope null: scale * g, as in inference.
 struct ChannelNormGradient {
   const float* x = nullptr;
   ChannelNorm norm;

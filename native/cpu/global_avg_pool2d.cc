@@ -11,12 +11,16 @@ HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 
-// One image: x [pixels, C], y [C].
-void GlobalAvgPoolKernel(const float* x, int64_t pixels, int64_t C, float* y) {
+// One image: x [H, W, C], y [C].
+void GlobalAvgPoolKernel(const float* x, int64_t H, int64_t W, int64_t C, float* y) {
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     auto sum = hn::Zero(d);
-    for (int64_t pixel = 0; pixel < pixels; ++pixel) sum = hn::Add(sum, hn::LoadU(d, x + pixel * C + c));
-    hn::StoreU(hn::Div(sum, hn::Set(d, static_cast<float>(pixels))), d, y + c);
+    for (int64_t h = 0; h < H; ++h) {
+      auto row = hn::Zero(d);
+      for (int64_t w = 0; w < W; ++w) row = hn::Add(row, hn::LoadU(d, x + (h * W + w) * C + c));
+      sum = hn::Add(sum, row);
+    }
+    hn::StoreU(hn::Div(sum, hn::Set(d, static_cast<float>(H * W))), d, y + c);
   });
 }
 
@@ -41,9 +45,9 @@ HWY_EXPORT(GlobalAvgPoolKernel);
 HWY_EXPORT(GlobalAvgPoolBackwardKernel);
 
 void CpuBackend::global_avg_pool2d_forward(const Input& x, const Output& y) {
-  const int64_t N = x.shape[0], pixels = x.shape[1] * x.shape[2], C = x.shape[3];
+  const int64_t N = x.shape[0], H = x.shape[1], W = x.shape[2], C = x.shape[3];
   parallel_tasks(N, [&](int64_t n) {
-    HWY_DYNAMIC_DISPATCH(GlobalAvgPoolKernel)(x.as<float>() + n * pixels * C, pixels, C, y.as<float>() + n * C);
+    HWY_DYNAMIC_DISPATCH(GlobalAvgPoolKernel)(x.as<float>() + n * H * W * C, H, W, C, y.as<float>() + n * C);
   });
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "core/batch_norm2d.h"
 #include "cpu/channel_norm.h"
@@ -24,14 +23,16 @@ inline ChannelNorm channel_norm(const Norm& norm, float* scale) {
 // `room` has 3 C floats; `rows` pixels were normalised together.
 inline ChannelNormGradient channel_norm_gradient(const NormGradient& gradient, int64_t rows, float* room) {
   const int64_t C = gradient.norm.mean.elements();
+  const ChannelNorm norm = channel_norm(gradient.norm, room);
+  if (!gradient.training) return {gradient.x.as<float>(), norm, nullptr, nullptr};
   float *slope = room + C, *offset = slope + C;
-  const double count = gradient.training ? static_cast<double>(rows) : std::numeric_limits<double>::infinity();
+  const double count = static_cast<double>(rows);
   const float *inv_std = gradient.norm.inv_std.as<float>(), *dgamma = gradient.dgamma.as<float>();
   for (int64_t c = 0; c < C; ++c) {
     slope[c] = static_cast<float>(static_cast<double>(inv_std[c]) * dgamma[c] / count);
     offset[c] = static_cast<float>(gradient.dbeta.as<float>()[c] / count);
   }
-  return {gradient.x.as<float>(), channel_norm(gradient.norm, room), slope, offset};
+  return {gradient.x.as<float>(), norm, slope, offset};
 }
 
 // dgamma and dbeta from sums [2][C] of dv and of dv * (x - mean).

@@ -7,14 +7,18 @@ namespace igcnet::simt {
 namespace {
 
 template <class T>
-__global__ void global_avg_pool2d_forward_kernel(int64_t n_c, int64_t pixels, int C, const T* x, T* y) {
+__global__ void global_avg_pool2d_forward_kernel(int64_t n_c, int64_t H, int64_t W, int C, const T* x, T* y) {
   const int64_t i = global_thread();
   if (i >= n_c) return;
   const int c = remainder_of(i, C);
-  const T* image = x + (i - c) * pixels + c;
+  const T* image = x + (i - c) * H * W + c;
   float sum = 0;
-  for (int64_t pixel = 0; pixel < pixels; ++pixel) sum += read(image + pixel * C);
-  write(y + i, sum / static_cast<float>(pixels));
+  for (int64_t h = 0; h < H; ++h) {
+    float row = 0;
+    for (int64_t w = 0; w < W; ++w) row += read(image + (h * W + w) * C);
+    sum += row;
+  }
+  write(y + i, sum / static_cast<float>(H * W));
 }
 
 template <class T>
@@ -28,8 +32,8 @@ __global__ void global_avg_pool2d_backward_input_kernel(int64_t n, int64_t pixel
 
 void SimtBackend::global_avg_pool2d_forward(const Input& x, const Output& y) {
   dispatch_map(y.dtype, [&]<class T>() {
-    launch(independent(y.elements()), stream(), global_avg_pool2d_forward_kernel<T>, y.elements(),
-           x.shape[1] * x.shape[2], static_cast<int>(x.shape[3]), x.as<T>(), y.as<T>());
+    launch(independent(y.elements()), stream(), global_avg_pool2d_forward_kernel<T>, y.elements(), x.shape[1],
+           x.shape[2], static_cast<int>(x.shape[3]), x.as<T>(), y.as<T>());
   });
 }
 

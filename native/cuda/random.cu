@@ -7,14 +7,30 @@
 namespace igcnet::simt {
 namespace {
 
+// As rounded_uniform(), to T.
+template <class T>
+__device__ T stored_uniform(const RandomParams& p, double uniform) {
+  const float rounded = rounded_uniform<float>(p, uniform);
+  if constexpr (std::is_same_v<T, float>) {
+    return rounded;
+  } else {
+    const T stored = stored_as<T>(rounded), high = stored_as<T>(static_cast<float>(p.b));
+    if (value_of(stored) < value_of(high) || static_cast<float>(p.a) >= value_of(high)) return stored;
+    const bool is_zero = (high.bits & 0x7FFF) == 0, is_negative = (high.bits & 0x8000) != 0;
+    return {static_cast<uint16_t>(is_zero ? 0x8001 : high.bits + (is_negative ? 1 : -1))};
+  }
+}
+
 template <bool kNormal, class T>
 __global__ void random_kernel(RandomParams p, int64_t n, T* y) {
   const int64_t pair = global_thread();
   if (2 * pair >= n) return;
   const uint64_t block = p.offset + static_cast<uint64_t>(pair);
   const auto values = kNormal ? random_normal_pair(p, block) : random_uniform_pair(p, block);
-  write(y + 2 * pair, static_cast<float>(values[0]));
-  if (2 * pair + 1 < n) write(y + 2 * pair + 1, static_cast<float>(values[1]));
+  for (int i = 0; i < 2 && 2 * pair + i < n; ++i) {
+    const double value = values[static_cast<size_t>(i)];
+    y[2 * pair + i] = kNormal ? stored_as<T>(static_cast<float>(value)) : stored_uniform<T>(p, value);
+  }
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// global_avg_pool2d: y[n, c] = 1/(H*W) * the sum of x[n, h, w, c] over h and w. An image without pixels (H or W = 0)
+// global_avg_pool2d: y[n, c] = 1/(H*W) * the sum over h of the sums of x[n, h, w, c] over w: sums of few numbers, which
+// round little. An image without pixels (H or W = 0)
 // has no mean: y is 0/0 = NaN. Checked against PyTorch (test/golden).
 #include "core/dispatch.h"
 #include "reference/array.h"
@@ -15,7 +16,9 @@ void ReferenceBackend::global_avg_pool2d_forward(const Input& x, const Output& y
       for (int64_t c = 0; c < C; ++c) {
         T sum = 0;
         for (int64_t h = 0; h < H; ++h) {
-          for (int64_t w = 0; w < W; ++w) sum += input(n, h, w, c);
+          T row = 0;
+          for (int64_t w = 0; w < W; ++w) row += input(n, h, w, c);
+          sum += row;
         }
         output(n, c) = sum / static_cast<T>(H * W);
       }

@@ -8,13 +8,13 @@
 namespace igcnet {
 namespace {
 
-// pair_of(block): the two doubles of one block.
-template <class PairOf>
-void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of) {
+// pair_of(block): the two doubles of one block; round(T(), value) is a value in T.
+template <class PairOf, class Round>
+void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of, Round round) {
   dispatch_floating(y.dtype, [&]<class T>() {
     for (int64_t i = 0; i < y.elements(); ++i) {
       const uint64_t block = offset + static_cast<uint64_t>(i / 2);
-      y.as<T>()[i] = static_cast<T>(pair_of(block)[static_cast<size_t>(i % 2)]);
+      y.as<T>()[i] = round(T(), pair_of(block)[static_cast<size_t>(i % 2)]);
     }
   });
 }
@@ -22,11 +22,15 @@ void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of) {
 }  // namespace
 
 void ReferenceBackend::random_uniform(const RandomParams& p, const Output& y) {
-  fill_with_pairs(p.offset, y, [&p](uint64_t block) { return random_uniform_pair(p, block); });
+  fill_with_pairs(
+      p.offset, y, [&p](uint64_t block) { return random_uniform_pair(p, block); },
+      [&p]<class T>(T, double value) { return rounded_uniform<T>(p, value); });
 }
 
 void ReferenceBackend::random_normal(const RandomParams& p, const Output& y) {
-  fill_with_pairs(p.offset, y, [&p](uint64_t block) { return random_normal_pair(p, block); });
+  fill_with_pairs(
+      p.offset, y, [&p](uint64_t block) { return random_normal_pair(p, block); },
+      []<class T>(T, double value) { return static_cast<T>(value); });
 }
 
 }  // namespace igcnet

@@ -39,6 +39,9 @@ export class Generator {
     const { low = 0, high = 1 } = options
     checkFinite({ low, high })
     if (low > high) throw new RangeError(`random: expected low of at most ${high} (high) but received ${low}`)
+    if (!Number.isFinite(high - low)) {
+      throw new RangeError(`random: expected a finite range but received ${low} to ${high}`)
+    }
     return this.#draw(native.randomUniform, shape, options, low, high)
   }
 

@@ -164,4 +164,19 @@ describe('IGCNET_DEBUG_MEMORY', () => {
     )
     expect(result).toEqual({ nan: [true, true, true], brokenFences: 0 })
   })
+
+  it('finds nothing in work that is recorded and reuses memory', async () => {
+    const result = await resultOf<{ brokenFences: number }>(
+      `const full = size => native.tensorCreate({ device: 'cpu', dtype: 'f32', shape: [size] }, new Float32Array(size))
+      const [x, smaller] = [full(1000), full(990)]
+      native.recordBegin('cpu')
+      native.tensorDispose(native.reluForward(x))
+      const y = native.reluForward(smaller)
+      native.recordEnd('cpu')
+      native.tensorDispose(y)
+      console.log(JSON.stringify({ brokenFences: native.deviceMemory('cpu').brokenFences }))`,
+      { env: { IGCNET_DEBUG_MEMORY: '1' } },
+    )
+    expect(result).toEqual({ brokenFences: 0 })
+  })
 })

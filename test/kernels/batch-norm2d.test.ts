@@ -64,3 +64,28 @@ it.each(PLACES)('statistics on $device of an empty batch are NaN', place => {
   }, place)
   expect(outputs.get('statistics')).toEqual(new Float32Array(6).fill(Number.NaN))
 })
+
+it.each(PLACES)('inference on $device: what is not finite in a channel stays at its pixel, backwards too', place => {
+  const outputs = runKernel(put => {
+    const column = (...data: number[]) => put({ shape: [data.length, 1], data: Float64Array.from(data) })
+    const norm = put({ shape: [4, 1], data: Float64Array.of(0, 1, 2, 0) })
+    const infinite = put({ shape: [1], data: Float64Array.of(Number.POSITIVE_INFINITY) })
+    const dx = (relu: boolean) => {
+      const x = column(Number.POSITIVE_INFINITY, Number.NaN, 2, 3e38)
+      return native.batchNorm2dBackwardInput(column(1, 2, 3, 4), x, norm, infinite, infinite, { relu, training: false })
+    }
+    return { plain: dx(false), relu: dx(true) }
+  }, place)
+  expect(outputs.get('plain')).toEqual(Float32Array.of(2, 4, 6, 8))
+  expect(outputs.get('relu')).toEqual(Float32Array.of(2, 0, 6, 8))
+})
+
+it.each(PLACES)('statistics on $device of a channel with an infinity: that is its mean', place => {
+  const outputs = runKernel(put => {
+    const data = Float64Array.from({ length: 64 * 2 }, (_, i) => (i === 70 ? Number.POSITIVE_INFINITY : i % 7))
+    return { statistics: native.batchNorm2dStatistics(put({ shape: [4, 4, 4, 2], data })) }
+  }, place)
+  const [mean, other, variance] = outputs.get('statistics') ?? []
+  expect([mean, variance]).toEqual([Number.POSITIVE_INFINITY, Number.NaN])
+  expect(other).toBeCloseTo(3, 0)
+})

@@ -3,6 +3,7 @@
  * exact; for means the error of `cpu` is at most twice that of `reference` in f32.
  */
 import { describe, expect, it } from 'vitest'
+import { full, globalAvgPool2d } from '../../src/index.ts'
 import { native } from '../../src/native.ts'
 import { batchNorm2dShapes, pool2dShapes } from '../shapes/shapes.ts'
 import {
@@ -62,4 +63,10 @@ it.each(batchNorm2dShapes)('globalAvgPool2d $name', ({ N, H, W, C }) => {
     y: native.globalAvgPool2dForward(put(normals([N, H, W, C], 1))),
     dx: native.globalAvgPool2dBackwardInput(put(normals([N, C], 2)), { shape: [N, H, W, C] }),
   }))
+})
+
+it.each([DEVICE, 'reference'])('globalAvgPool2d on %s of a large map rounds little', device => {
+  const x = full([1, 512, 512, 3], 0.1, { device })
+  for (const mean of globalAvgPool2d(x).dataSync()) expect(Math.abs(mean - 0.1)).toBeLessThan(2e-6)
+  x.dispose()
 })

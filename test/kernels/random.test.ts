@@ -99,6 +99,20 @@ it('cpu and reference give the same bits', () => {
   }
 })
 
+it.each([DEVICE, 'reference'])('uniforms on %s stay below high where they are rounded', device => {
+  for (const [dtype, a, b] of [
+    ['f32', 1000, 1001],
+    ['f32', -1001, -1000],
+    ['f64', 1e15, 1e15 + 1],
+  ] as const) {
+    if (dtype === 'f64' && device !== 'reference') continue
+    const params = { device, dtype, shape: [1 << 17], seed: 1, offset: 0, a, b }
+    const { least, largest } = moments(native.tensorReadSync(native.randomUniform(params)) as Float32Array)
+    expect(least).toBeGreaterThanOrEqual(a)
+    expect(largest).toBeLessThan(b)
+  }
+})
+
 function moments(values: ArrayLike<number>) {
   const all = Array.from(values)
   const mean = all.reduce((sum, value) => sum + value, 0) / all.length

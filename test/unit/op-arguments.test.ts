@@ -79,6 +79,9 @@ it('random numbers without options', () => {
     expect(() => generator.uniform([2], { low: wrong as number })).toThrow(/^random: expected a finite number for low /)
     expect(() => generator.normal([2], { std: wrong as number })).toThrow(/^random: expected a finite number for std /)
   }
+  expect(() => generator.uniform([2], { low: -1.7e308, high: 1.7e308 })).toThrow(
+    'random: expected a finite range but received -1.7e+308 to 1.7e+308',
+  )
 })
 
 it('an optimiser of what is no tensor, or without options', () => {
