@@ -36,6 +36,33 @@ export class DeferredNorm {
   }
 }
 
+/** A tensor that a deferred norm was given to: `handle` carries it out. */
+interface Deferring {
+  readonly disposed: boolean
+  readonly handle: NativeTensor
+}
+
+let deferring: Set<Deferring> | undefined
+
+/** Notes who defers a norm, for `carryingOut`. */
+export function noteDeferring(tensor: Deferring): void {
+  deferring?.add(tensor)
+}
+
+/** Runs `body`, then carries out what it deferred and did not dispose of. */
+export function carryingOut<T>(body: () => T): T {
+  const outer = deferring
+  const made = new Set<Deferring>()
+  deferring = made
+  try {
+    const result = body()
+    for (const tensor of made) if (!tensor.disposed) void tensor.handle
+    return result
+  } finally {
+    deferring = outer
+  }
+}
+
 /** A gradient in a form that spares a pass to the rules that know it; every other receives what `carryOut` gives. */
 export abstract class GradientForm {
   /** The plain gradient, handed over. This form is used up. */

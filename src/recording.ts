@@ -2,6 +2,7 @@
  * Work that is recorded once and repeated as one piece: on CUDA a graph, which is launched at once, without JavaScript and
  * without a launch for each kernel. Checked in test/binding/recording.test.ts.
  */
+import { carryingOut } from './deferred.ts'
 import { type NativeRecording, native } from './native.ts'
 import type { DeviceName } from './tensor.ts'
 
@@ -50,7 +51,7 @@ export function record<T>(
   native.recordBegin(device)
   let ended: ReturnType<typeof native.recordEnd> | undefined
   try {
-    const result = body()
+    const result = carryingOut(body) // what was left undone would not be repeated
     if (result instanceof Promise) {
       result.catch(() => {}) // nobody will have it
       throw new TypeError('record: expected a synchronous body but received one that gives a promise')

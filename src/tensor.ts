@@ -3,7 +3,7 @@
  * Checked in test/unit/tensor.test.ts, the types in test/types/.
  */
 import { backward, isRecording, type Leaf, Node } from './autograd.ts'
-import { DeferredNorm } from './deferred.ts'
+import { DeferredNorm, noteDeferring } from './deferred.ts'
 import { type ArrayOf, type DType, isHalf } from './dtype.ts'
 import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
@@ -71,6 +71,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     this.device = info.device as DeviceName
     this.edge = edge
     if (edge instanceof Node) edge.retain()
+    if (value instanceof DeferredNorm) noteDeferring(this)
     currentScope()?.add(this)
   }
 

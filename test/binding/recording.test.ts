@@ -6,10 +6,13 @@ import {
   device,
   dropout,
   Generator,
+  type Images,
+  nn,
   relu,
   scope,
   type Tensor,
   tensor,
+  theory,
   UnsupportedError,
   zeros,
 } from '../../src/index.ts'
@@ -40,6 +43,32 @@ describe('record', () => {
     expect([...total.dataSync()]).toEqual([2, 20, 14])
     recording?.dispose()
     expect([...y.dataSync()]).toEqual([0, 10, 4])
+  })
+
+  const sizes = { inChannels: 3, outChannels: 4, device: name }
+  it.each<[string, () => nn.Module]>([
+    ['ConvBlock', () => new nn.ConvBlock({ ...sizes, kernel: 3 })],
+    ['IgcBlock', () => new nn.IgcBlock({ ...sizes, primaryPartitions: 1 })],
+    [
+      'FusedConvolution',
+      () => {
+        using block: nn.Module = new nn.ConvBlock({ ...sizes, kernel: 3 })
+        return theory.fuseForInference(block)
+      },
+    ],
+  ])('writes the result of %s anew, which leaves its norm to whoever reads it', (_, make) => {
+    using _all = scope()
+    using block = make()
+    const generator = new Generator(1)
+    const [x, other] = [0, 1].map(() => generator.normal([2, 5, 5, 3], { device: name })) as [Images, Images]
+    const expected = [...block.forward(other).dataSync()]
+    const first = block.forward(x)
+    const { result, recording } = record(() => [block.forward(x), block.forward(x).detach()] as const, name)
+    for (const y of result) expect(y.dataSync()).toEqual(first.dataSync())
+    x.assign(other)
+    recording?.replay()
+    for (const y of result) expect([...y.dataSync()]).toEqual(expected)
+    recording?.dispose()
   })
 
   it('keeps what it reads and writes from others, also what was disposed of', () => {
