@@ -205,7 +205,8 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       throw new DeviceError(`backward: expected a gradient on ${this.device} but received one on ${gradient.device}`)
     }
     this.#live() // throws when this tensor, and with it the tape, was disposed of
-    backward(this.edge, gradient ? native.tensorRetain(gradient.handle) : this.#ones())
+    // A copy: it may end in `grad` of a leaf.
+    backward(this.edge, gradient ? native.cast(gradient.handle, { dtype: this.dtype }) : this.#ones())
   }
 
   #ones(): NativeTensor {

@@ -81,6 +81,19 @@ describe('gradients', () => {
     expect(gradient(x)).toEqual([5])
   })
 
+  it('have memory of their own, not that of the gradient that was given', () => {
+    const [p, x, seed] = [leaf(0), tensor([1]), tensor([1])]
+    add(x, p).backward(seed)
+    seed.assign(Float32Array.of(100))
+    expect(gradient(p)).toEqual([1])
+    add(x, p).backward(seed)
+    expect(gradient(p)).toEqual([101])
+    const q = leaf(0)
+    q.backward(seed)
+    q.grad?.assign(Float32Array.of(5))
+    expect([...seed.dataSync()]).toEqual([100])
+  })
+
   it('flow through reshape', () => {
     const x = leaf(1, -2, 3, 4)
     relu(x.reshape([2, 2]))
