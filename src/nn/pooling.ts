@@ -14,7 +14,7 @@ export class AvgPool2d extends Module {
   constructor(options: Pool2dOptions) {
     super()
     checkWindow('AvgPool2d', options)
-    this.options = options
+    this.options = { ...options }
   }
 
   forward<N extends number, C extends number, D extends FloatDType>(
@@ -32,7 +32,7 @@ export class MaxPool2d extends Module {
   constructor(options: Pool2dOptions) {
     super()
     checkWindow('MaxPool2d', options)
-    this.options = options
+    this.options = { ...options }
   }
 
   forward<N extends number, C extends number, D extends FloatDType>(

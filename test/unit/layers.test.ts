@@ -304,6 +304,13 @@ describe('pools and ReLU', () => {
     expectClose(new nn.GlobalAvgPool2d().forward(random([2, 4, 4, 3])), whole.reshape([2, 3]))
   })
 
+  it.each(['AvgPool2d', 'MaxPool2d'] as const)('%s has options of its own', name => {
+    const options = { kernel: 2 }
+    const layer = new nn[name](options)
+    options.kernel = 4
+    expect(layer.forward(zeros([1, 4, 4, 1])).shape).toEqual([1, 2, 2, 1])
+  })
+
   it.each(['AvgPool2d', 'MaxPool2d'] as const)('%s refuses, when it is made, options that no map fits', name => {
     expect(() => new nn[name](undefined as never)).toThrow(
       new TypeError(`${name}: expected an object of options but received undefined`),
