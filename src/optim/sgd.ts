@@ -49,7 +49,7 @@ export class Sgd {
     this.momentum = momentum
     this.nesterov = nesterov
     this.weightDecay = weightDecay
-    this.#parameters = parameters
+    this.#parameters = [...parameters]
     this.#velocities = parameters.map(({ shape, dtype, device }) => untracked(() => zeros(shape, { dtype, device })))
     const kinds = new Map<string, Pick<SgdParameter, 'w' | 'v'>[]>()
     for (const [i, w] of parameters.entries()) {
@@ -65,13 +65,15 @@ export class Sgd {
   }
 
   /**
-   * Updates every parameter that has a gradient, then frees the gradients.
+   * Updates every parameter that has a gradient, then frees the gradients. When one was disposed of nothing is updated.
    * @param scaling of a LossScaler: gradients are divided by the scale, and nothing is updated when one is not finite
+   * @throws DisposedError, RangeError, ShapeError, DTypeError, DeviceError, TypeError
    */
   step(scaling?: GradientScale): void {
     const { lr, momentum, nesterov, weightDecay } = this
-    for (const alike of this.#alike) {
-      const updated = alike.flatMap(({ w, v }) => (w.grad ? [{ g: w.grad, w, v }] : []))
+    const updates = this.#alike.map(alike => alike.flatMap(({ w, v }) => (w.grad ? [{ g: w.grad, w, v }] : [])))
+    for (const { g, w, v } of updates.flat()) for (const part of [g, w, v]) void part.handle // throws before any update
+    for (const updated of updates) {
       sgdStep(updated, { lr, momentum, nesterov, weightDecay }, scaling)
     }
     this.zeroGrad()

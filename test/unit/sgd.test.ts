@@ -1,6 +1,6 @@
 /** The optimiser against a plain recomputation over several steps, what it frees, its state, and its errors. */
 import { describe, expect, it } from 'vitest'
-import { optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
+import { DisposedError, optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
 import { bytesInUse } from '../support/gradients.ts'
 
 const place = { dtype: 'f64', device: 'reference' } as const
@@ -103,6 +103,44 @@ describe('step', () => {
     pull([1])
     optim.sgd([w], { lr: 1 }).step()
     expect(view.dataSync()[0]).toBe(0)
+  })
+
+  it('of parameters of two kinds updates all or none', () => {
+    const { w, pull } = parameter([1])
+    const narrow = tensor([1], [1], { requiresGrad: true })
+    const sgd = optim.sgd([w, narrow], { lr: 1 })
+    pull([1])
+    const gone = tensor([1], [1])
+    gone.dispose()
+    narrow.grad = gone
+    expect(() => sgd.step()).toThrow(DisposedError)
+    expect([w.dataSync()[0], w.grad?.dataSync()[0]]).toEqual([1, 1])
+    narrow.grad = tensor([1], [1])
+    sgd.step()
+    expect([w.dataSync()[0], narrow.dataSync()[0]]).toEqual([0, 0])
+  })
+
+  it('knows its parameters by itself', () => {
+    const [a, b] = [parameter([1]), parameter([1])]
+    const given = [a.w]
+    const sgd = optim.sgd(given, { lr: 1 })
+    given[0] = b.w
+    for (const { pull } of [a, b]) pull([1])
+    sgd.step()
+    expect([a.w.grad, b.w.grad?.dataSync()[0]]).toEqual([undefined, 1])
+  })
+
+  it.each<[unknown, string]>([
+    [{ scale: 2, found: zeros([], place) }, 'sgdStep: expected a tensor for scale but received 2'],
+    [{ found: zeros([], place) }, 'sgdStep: expected a tensor for scale but received undefined'],
+    [{ scale: zeros([], place) }, 'sgdStep: expected a tensor for found but received undefined'],
+    [0.1, 'sgdStep: expected an object of options but received 0.1'],
+    [null, 'sgdStep: expected an object of options but received null'],
+  ])('is refused with %o for the scale of the gradients', (scaling, message) => {
+    const { w, pull } = parameter([1])
+    pull([1])
+    expect(() => optim.sgd([w], { lr: 1 }).step(scaling as never)).toThrow(new TypeError(message))
+    expect([w.dataSync()[0], w.grad?.dataSync()[0]]).toEqual([1, 1])
   })
 
   it('is refused with a rate that is no number; nothing changes', () => {
