@@ -26,8 +26,9 @@ export class FusedConvolution extends Module {
     this.convolution = convolution
     this.bias = bias
     this.relu = relu
-    this.#ones = untracked(() => ones(bias.shape, bias))
-    this.#zeros = untracked(() => zeros(bias.shape, bias))
+    const { shape, dtype, device } = bias
+    this.#ones = untracked(() => ones(shape, { dtype, device }))
+    this.#zeros = untracked(() => zeros(shape, { dtype, device }))
   }
 
   forward(x: Images): Images {

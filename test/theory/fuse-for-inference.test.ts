@@ -110,6 +110,13 @@ test('a change of the weights afterwards does not reach the fused network', () =
   expect(infer(fused, images({}))).toEqual(before)
 })
 
+test.each(['plain', 'plain_igc'] as const)('a fused %s without parameters to train makes no tape', name => {
+  const fused = fuseForInference(small(name, {}))
+  expect(fused.forward(images({})).requiresGrad).toBe(true)
+  for (const parameter of fused.parameters()) parameter.requiresGrad = false
+  expect(fused.forward(images({})).requiresGrad).toBe(false)
+})
+
 test('a lone batch norm is refused', () => {
   const net = new nn.Sequential(new nn.ReLU(), new nn.BatchNorm2d({ channels: 4 }))
   expect(() => fuseForInference(net)).toThrow(
