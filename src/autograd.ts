@@ -142,6 +142,12 @@ export class Node {
   }
 }
 
+/** The node of the op that made the values behind an edge; undefined: a leaf has them. reshape hands memory on. */
+export function makerOf(edge: Node | Leaf | undefined): Node | undefined {
+  if (!(edge instanceof Node)) return undefined
+  return edge.op === 'reshape' ? makerOf(edge.inputs[0]) : edge
+}
+
 const recording = new AsyncLocalStorage<boolean>()
 
 /** Whether ops are recorded here: true unless inside `noGrad`. */

@@ -58,7 +58,7 @@ export class DisposedError extends IgcError {
   }
 }
 
-/** `backward()` needs values that were changed in place after the forward pass. */
+/** Values that gradients depend on would be changed in place, or were before `backward()` came to need them. */
 export class ChangedError extends IgcError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_IGC_CHANGED', message, options)

@@ -2,10 +2,10 @@
  * Tensors: typed arrays of numbers on a device, row-major and contiguous, images as [N, H, W, C].
  * Checked in test/unit/tensor.test.ts, the types in test/types/.
  */
-import { backward, isRecording, type Leaf, Node } from './autograd.ts'
+import { backward, isRecording, type Leaf, makerOf, Node } from './autograd.ts'
 import { DeferredNorm, noteDeferring } from './deferred.ts'
 import { type ArrayOf, type DType, isHalf } from './dtype.ts'
-import { DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
+import { ChangedError, DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
 import { type DTypeOf, dtypeOf, inWords, type Source, valuesOf } from './values.ts'
@@ -239,8 +239,17 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     return this.cast(this.dtype)
   }
 
-  /** Overwrites the values in place with those of a tensor or array of the same shape and dtype. */
+  /**
+   * Overwrites the values in place with those of a tensor or array of the same shape and dtype.
+   * @throws ChangedError for the result of a recorded op; ShapeError, DTypeError, DeviceError, DisposedError, TypeError
+   */
   assign(source: Tensor<S, D> | ArrayOf<D>): void {
+    const maker = makerOf(this.edge)
+    if (maker !== undefined) {
+      throw new ChangedError(
+        `assign: expected a leaf but received the result of ${maker.op}, whose gradients it has; work on a clone()`,
+      )
+    }
     if (source instanceof Tensor) {
       native.copyInto(source.handle, this.handle)
       return

@@ -1,6 +1,18 @@
 /** The tape: the literal text of every error of backward(), and that nothing is lost or changed then. */
 import { describe, expect, it } from 'vitest'
-import { add, linear, ones, optim, relu, reorder, softmax, type Tensor, tensor, zeros } from '../../src/index.ts'
+import {
+  add,
+  linear,
+  noGrad,
+  ones,
+  optim,
+  relu,
+  reorder,
+  softmax,
+  type Tensor,
+  tensor,
+  zeros,
+} from '../../src/index.ts'
 import { native } from '../../src/native.ts'
 import { record } from '../../src/ops/record.ts'
 import { bytesInUse, gradient, leaf } from '../support/gradients.ts'
@@ -66,6 +78,25 @@ describe('errors of backward', () => {
       )
       expect([gradient(x), bytesInUse()]).toEqual([before, bytes])
     }
+  })
+
+  it('for writing into the result of an op, whose gradients would stay those of the op', () => {
+    const x = leaf(1, 2)
+    const y = add(x, x)
+    const source = tensor([7, 7], [2])
+    for (const result of [y, y.reshape([1, 2]).reshape([2])]) {
+      expect(() => result.assign(source)).toThrow(
+        expect.objectContaining({
+          name: 'ChangedError',
+          message: 'assign: expected a leaf but received the result of add, whose gradients it has; work on a clone()',
+        }),
+      )
+    }
+    expect([...y.dataSync()]).toEqual([2, 4])
+    y.clone().assign(source)
+    noGrad(() => add(x, x)).assign(source)
+    x.reshape([2]).assign(source) // the memory of a leaf
+    expect([...x.dataSync()]).toEqual([7, 7])
   })
 
   it('not for changes of what no gradient needs', () => {
