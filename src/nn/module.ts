@@ -2,6 +2,7 @@
 import { DataError, DisposedError, ShapeError } from '../errors.ts'
 import type { Images } from '../ops/index.ts'
 import type { Generator } from '../ops/random.ts'
+import { scope } from '../scope.ts'
 import {
   type DeviceChoice,
   type FloatDType,
@@ -107,7 +108,9 @@ export abstract class Module<In extends Tensor = Images, Out extends Tensor = Im
         throw new DisposedError(`loadState: expected live tensors for ${name} but received a disposed one`)
       }
     }
-    for (const [, target, value] of pairs) copyInto(target, value)
+    using _converted = scope()
+    const fitting = pairs.map(([, target, value]) => [target, likeTarget(target, value)] as const)
+    for (const [target, value] of fitting) target.assign(value)
   }
 
   /** Switches this module and all below it to training mode (or back with `train(false)`). */
@@ -140,13 +143,9 @@ function heldBy<T>(holder: object, kind: abstract new (...args: never[]) => T): 
   return Object.entries(holder).flatMap(([name, value]) => inside(name, value))
 }
 
-function copyInto(target: Tensor, value: Tensor): void {
-  if (value.device === target.device && value.dtype === target.dtype) {
-    target.assign(value)
-    return
-  }
-  using moved = tensor(value.dataSync(), target.shape, { dtype: target.dtype, device: target.device })
-  target.assign(moved)
+/** The values in the target's dtype, on its device. */
+function likeTarget({ shape, dtype, device }: Tensor, value: Tensor): Tensor {
+  return value.device === device && value.dtype === dtype ? value : tensor(value.dataSync(), shape, { dtype, device })
 }
 
 /** Makes a tensor trainable and lets it outlive the active scope. */

@@ -13,9 +13,11 @@ export class Sequential<In extends Tensor = Tensor, Out extends Tensor = Tensor>
     this.layers = layers
   }
 
-  /** The names in the state are the positions: `0.weight`, not `layers.0.weight`. */
+  /** The names in the state are the positions: `0.weight`, not `layers.0.weight`. What else a subclass holds comes behind. */
   override namedChildren(): [string, Module<Tensor, Tensor>][] {
-    return this.layers.map((layer, i) => [String(i), layer])
+    const within = new Set(this.layers.flatMap(layer => Array.from(layer.namedModules(), ([, module]) => module)))
+    const others = super.namedChildren().filter(([, child]) => !within.has(child))
+    return [...this.layers.map((layer, i): [string, Module] => [String(i), layer]), ...others]
   }
 
   forward(x: In): Out {

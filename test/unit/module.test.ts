@@ -1,5 +1,5 @@
 /** Modules: what they find in their properties, the names in their state, loading, modes, and the end of them. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { models, nn, ones, optim, relu, scope, type Tensor, tensor, zeros } from '../../src/index.ts'
 import { bytesInUse } from '../support/gradients.ts'
 
@@ -194,6 +194,21 @@ describe('loadState', () => {
     expect(() => net.loadState(change(make(2).state()))).toThrow(expect.objectContaining({ name, message }))
     expect(values(net)).toEqual(before)
   })
+
+  it('changes nothing when a source cannot be read', () => {
+    const net = make(1)
+    const before = values(net)
+    const { 'stem.conv.weight': first, 'head.bias': last, ...rest } = make(2).state() as Record<string, Tensor>
+    using wide = tensor([...(last as Tensor).dataSync()], [10], { dtype: 'f64', device: 'reference' })
+    const failure = new Error('gone')
+    vi.spyOn(wide, 'dataSync').mockImplementation(() => {
+      throw failure
+    })
+    const held = bytesInUse()
+    expect(() => net.loadState({ 'stem.conv.weight': first as Tensor, ...rest, 'head.bias': wide })).toThrow(failure)
+    expect(bytesInUse()).toBe(held)
+    expect(values(net)).toEqual(before)
+  })
 })
 
 describe('modes', () => {
@@ -237,6 +252,20 @@ describe('Sequential', () => {
     expect(x.disposed).toBe(false)
     y.dispose()
     expect(bytesInUse()).toBe(before)
+  })
+
+  it('of a class of its own holds what its properties do, each once', () => {
+    class Net extends nn.Sequential {
+      readonly head = new nn.Linear({ inFeatures: 2, outFeatures: 1 })
+      readonly stem = this.layers[0]
+      readonly inner = (this.layers[1] as nn.Sequential).layers[0]
+      readonly heads = [this.head, new nn.Linear({ inFeatures: 1, outFeatures: 1 })]
+    }
+    const linear = () => new nn.Linear({ inFeatures: 2, outFeatures: 2 })
+    const net = new Net(linear(), new nn.Sequential(linear()))
+    const heads = ['head', 'heads.0', 'heads.1']
+    expect(Object.keys(net.state())).toEqual(['0', '1.0', ...heads].flatMap(name => names(name, 'weight', 'bias')))
+    expect(net.parameters().length).toBe(8)
   })
 
   it('of no layers gives its input back', () => {
