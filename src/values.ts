@@ -1,4 +1,5 @@
 /** What JavaScript brings as the values of a tensor. Checked in test/unit/tensor.test.ts. */
+import { types } from 'node:util'
 import { type ArrayOf, arrays, type DType } from './dtype.ts'
 import { DTypeError } from './errors.ts'
 
@@ -26,10 +27,11 @@ export type DTypeOf<A extends Source> = A extends Float64Array
       ? 'u8'
       : 'f32'
 
+/** That of the typed array, also of one from another realm (node:vm, Jest). */
 export function dtypeOf(data: Source): DType {
-  if (data instanceof Float64Array) return 'f64'
-  if (data instanceof Int32Array) return 'i32'
-  return data instanceof Uint8Array ? 'u8' : 'f32'
+  if (types.isFloat64Array(data)) return 'f64'
+  if (types.isInt32Array(data)) return 'i32'
+  return types.isUint8Array(data) ? 'u8' : 'f32'
 }
 
 const integerLimits: Partial<Record<DType, readonly [number, number]>> = {
@@ -54,7 +56,7 @@ const readFirst = Float32Array.prototype.at
 
 function checkNumbers(data: unknown): void {
   const isNumbers =
-    ArrayBuffer.isView(data) && 'at' in data && !(data instanceof BigInt64Array || data instanceof BigUint64Array)
+    ArrayBuffer.isView(data) && 'at' in data && !(types.isBigInt64Array(data) || types.isBigUint64Array(data))
   if (isNumbers) {
     try {
       readFirst.call(data as Float32Array, 0)

@@ -1,4 +1,5 @@
 /** Tensors: how they are made, read, shared, changed and disposed of, and the literal text of every error. */
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { type ArrayOf, type DType, full, ones, relu, type Shape, Tensor, tensor, zeros } from '../../src/index.ts'
 import { bytesInUse } from '../support/gradients.ts'
@@ -163,6 +164,20 @@ describe('creation', () => {
     )
     expect(bytesInUse()).toBe(before)
   })
+})
+
+it.each([
+  ['f32', 'Float32Array'],
+  ['f64', 'Float64Array'],
+  ['i32', 'Int32Array'],
+  ['u8', 'Uint8Array'],
+  ['f32', 'Int16Array'],
+])('%s comes of a %s of another realm', (dtype, name) => {
+  const made = tensor(runInNewContext(`new ${name}([200, 2])`) as Float32Array, [2], { device: 'reference' })
+  expect([made.dtype, ...made.dataSync()]).toEqual([dtype, 200, 2])
+  expect(() => tensor(runInNewContext('new BigInt64Array(2)'))).toThrow(
+    'tensor: expected a typed array or an array of numbers for data but received an object',
+  )
 })
 
 describe('reading', () => {
