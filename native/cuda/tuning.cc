@@ -35,7 +35,10 @@ std::string tuning_file() {
 }
 
 Tuning::Tuning(Platform& platform, std::string file)
-    : platform_(platform), file_(std::move(file)), machine_("igcnet " IGCNET_CUDA_HASH ", " + platform.description()) {
+    : platform_(platform),
+      file_(std::move(file)),
+      machine_("igcnet " IGCNET_CUDA_HASH ", " + platform.description() +
+               (environment("IGCNET_TF32") == "1" ? ", TF32" : "")) {
   if (!file_.empty()) load();
 }
 

@@ -58,6 +58,14 @@ it('measures again for another machine, and what is damaged', () => {
   }
 })
 
+it('measures again where TF32 is allowed', () => {
+  auto()
+  const [machine] = lines()
+  results({ IGCNET_CUDA_TUNING: file, IGCNET_TF32: '1' })
+  expect(lines()[0]).toBe(`${machine}, TF32`)
+  expect(lines().length).toBe(3)
+})
+
 it('does without a file that cannot be written', () => {
   const folder = join(root.path, 'folder')
   mkdirSync(folder)
