@@ -1,7 +1,8 @@
-// What launches need to know of a GPU (simt.h): how much shared memory a kernel may ask for, and whether it may begin
-// early. Compiled everywhere; checked on a GPU by every kernel that takes more than a launch has without asking.
+// What launches need to know of a kernel on a GPU (simt.h): how much shared memory it may ask for, and whether it may
+// begin early. Compiled everywhere; checked on a GPU by every kernel that takes more than a launch has without asking.
 #include <cuda_runtime_api.h>
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -26,16 +27,19 @@ void allow_all_shared_memory(const void* kernel) {
   allowed.emplace(gpu, kernel);
 }
 
-bool begins_early() {
-  constexpr int kLeastMajor = 9;
-  static thread_local int known_gpu = -1, major = 0;
+// Asks the code, not the GPU: sm_90 also runs, translated, what was compiled for sm_80 and does not wait.
+bool begins_early(const void* kernel) {
+  constexpr int kLeast = 90;
+  static thread_local std::map<std::pair<int, const void*>, bool> known;
   int gpu = 0;
   IGCNET_CUDA_CHECK(cudaGetDevice(&gpu));
-  if (gpu != known_gpu) {
-    IGCNET_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, gpu));
-    known_gpu = gpu;
+  const auto [place, is_new] = known.try_emplace({gpu, kernel}, false);
+  if (is_new) {
+    cudaFuncAttributes loaded{};
+    IGCNET_CUDA_CHECK(cudaFuncGetAttributes(&loaded, kernel));
+    place->second = loaded.ptxVersion >= kLeast;
   }
-  return major >= kLeastMajor;
+  return place->second;
 }
 
 }  // namespace igcnet::simt

@@ -28,8 +28,9 @@ using Stream = cudaStream_t;
 // belongs to the process: set to what one launch needs, it would be too low for a larger launch of another thread, or
 // in a graph.
 void allow_all_shared_memory(const void* kernel);
-// Whether the calling thread's GPU lets a kernel begin before the one before it has ended (sm_90).
-bool begins_early();
+// Whether the code that the calling thread's GPU runs for a kernel was compiled for sm_90 or newer, which lets it begin
+// before the one before it has ended; all other code has nothing in begin_early() that waits.
+bool begins_early(const void* kernel);
 #endif
 
 // How a kernel is launched. Shared memory is always dynamic: dynamic_shared<T>().
@@ -51,7 +52,7 @@ inline Launch cooperative(int64_t blocks, int threads, size_t shared_bytes) {
 // A kernel that is launched by launch_early() may begin before the one that was launched just before it has ended. Each
 // of its threads calls begin_early(), which waits for that one and then lets the next kernel begin; so what is launched
 // early finds that all has ended but the kernel just before it. Before begin_early() it may read what came earlier than
-// that one, and write nothing that others see. On GPUs before sm_90 kernels follow each other as always.
+// that one, and write nothing that others see. Code for GPUs before sm_90 follows each other as always.
 //
 // copy_async() copies 16 bytes from global to shared memory, both at multiples of 16 bytes, behind the back of the
 // thread that calls it; commit_copies() closes a group of them, and after wait_for_copies<n>() that thread sees those
@@ -105,7 +106,9 @@ void launch(const Launch& size, Stream stream, void (*kernel)(P...), A... argume
 
 template <class... P, class... A>
 void launch_early(const Launch& size, Stream stream, void (*kernel)(P...), A... arguments) {
-  if (size.blocks == 0 || !begins_early()) return launch(size, stream, kernel, arguments...);
+  if (size.blocks == 0 || !begins_early(reinterpret_cast<const void*>(kernel))) {
+    return launch(size, stream, kernel, arguments...);
+  }
   allow_shared_memory(size, kernel);
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
