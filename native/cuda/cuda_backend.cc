@@ -33,15 +33,14 @@ CudaBackend::CudaBackend(const CudaLibraries& libraries, std::unique_ptr<simt::P
     : SimtBackend(std::move(machine), simt::tuning_file()),
       name_(std::move(name)),
       cublas_(libraries.cublas),
+      blas_(nullptr, cublas_.cublasDestroy_v2),
       convolutions_(libraries.cudnn, platform(), tf32_asked_for()) {
-  check_blas(cublas_, "cublasCreate(&blas_)", cublas_.cublasCreate_v2(&blas_));
-  check_blas(cublas_, "cublasSetStream(blas_, stream())", cublas_.cublasSetStream_v2(blas_, stream()));
+  cublasHandle_t made = nullptr;
+  check_blas(cublas_, "cublasCreate(&made)", cublas_.cublasCreate_v2(&made));
+  blas_.reset(made);
+  check_blas(cublas_, "cublasSetStream(made, stream())", cublas_.cublasSetStream_v2(made, stream()));
   const cublasMath_t mode = tf32_asked_for() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
-  check_blas(cublas_, "cublasSetMathMode(blas_, mode)", cublas_.cublasSetMathMode(blas_, mode));
-}
-
-CudaBackend::~CudaBackend() {
-  if (blas_ != nullptr) cublas_.cublasDestroy_v2(blas_);
+  check_blas(cublas_, "cublasSetMathMode(made, mode)", cublas_.cublasSetMathMode(made, mode));
 }
 
 Input CudaBackend::weights_beside(const Input& map, const Input& w) {
@@ -111,7 +110,7 @@ bool CudaBackend::product(bool transpose_a, bool transpose_b, int64_t m, int64_t
   const float one = 1, zero = 0;
   const auto narrow = [](int64_t size) { return static_cast<int>(size); };
   check_blas(cublas_, "cublasSgemm",
-             cublas_.cublasSgemm_v2(blas_, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+             cublas_.cublasSgemm_v2(blas_.get(), transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
                                     transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, narrow(m), narrow(n), narrow(k), &one, a,
                                     narrow(a_rows), b, narrow(b_rows), &zero, c, narrow(m)));
   return true;

@@ -14,7 +14,6 @@ namespace igcnet {
 class CudaBackend final : public simt::SimtBackend {
  public:
   CudaBackend(const CudaLibraries& libraries, std::unique_ptr<simt::Platform> platform, std::string name);
-  ~CudaBackend() override;
 
   std::string_view name() const override { return name_; }
 
@@ -40,7 +39,7 @@ class CudaBackend final : public simt::SimtBackend {
 
   std::string name_;
   const CublasFunctions& cublas_;
-  cublasHandle_t blas_ = nullptr;
+  std::unique_ptr<cublasContext, decltype(&::cublasDestroy_v2)> blas_;
   simt::Scratch weights_{platform()};
   CudnnConvolutions convolutions_;
 };

@@ -194,6 +194,7 @@ void CudaDevice::enqueue_download(const Input& x, std::byte* target, Completion 
     PinnedBuffers::Buffer* buffer = nullptr;
     try {
       run([&] {
+        simt::LabelFault* const fault = backend_->label_fault();  // may lack memory: before a copy uses the buffer
         {
           const std::lock_guard lock(mutex_);
           buffer = &pinned_.take(bytes + sizeof(simt::LabelFault));
@@ -201,7 +202,6 @@ void CudaDevice::enqueue_download(const Input& x, std::byte* target, Completion 
         }
         char* const memory = static_cast<char*>(buffer->data);
         if (bytes > 0) IGCNET_CUDA_CHECK(cudaMemcpyAsync(memory, x.data, bytes, cudaMemcpyDeviceToHost, stream_));
-        simt::LabelFault* const fault = backend_->label_fault();
         IGCNET_CUDA_CHECK(cudaMemcpyAsync(memory + bytes, fault, sizeof(*fault), cudaMemcpyDeviceToHost, stream_));
         IGCNET_CUDA_CHECK(cudaMemsetAsync(fault, 0, sizeof(*fault), stream_));
         IGCNET_CUDA_CHECK(cudaEventRecord(buffer->done, stream_));

@@ -30,18 +30,17 @@ struct CudnnConvolutions::Plan {
 };
 
 CudnnConvolutions::CudnnConvolutions(const CudnnFunctions& cudnn, simt::Platform& platform, bool tf32)
-    : cudnn_(cudnn), platform_(platform), tf32_(tf32), workspace_(platform) {
+    : cudnn_(cudnn), platform_(platform), tf32_(tf32), handle_(nullptr, cudnn.cudnnDestroy), workspace_(platform) {
   const auto check = [&](const char* expression, cudnnStatus_t status) {
     if (!succeeded(expression, status)) throw Error(ErrorCode::kCuda, std::string("cuda: ") + expression + " refused");
   };
-  check("cudnnCreate(&handle_)", cudnn_.cudnnCreate(&handle_));
-  check("cudnnSetStream(handle_, stream)", cudnn_.cudnnSetStream(handle_, platform_.stream()));
+  cudnnHandle_t made = nullptr;
+  check("cudnnCreate(&made)", cudnn_.cudnnCreate(&made));
+  handle_.reset(made);
+  check("cudnnSetStream(made, stream)", cudnn_.cudnnSetStream(made, platform_.stream()));
 }
 
-CudnnConvolutions::~CudnnConvolutions() {
-  plans_.clear();
-  if (handle_ != nullptr) cudnn_.cudnnDestroy(handle_);
-}
+CudnnConvolutions::~CudnnConvolutions() = default;
 
 // False for what cuDNN does not do; throws CudaError for what went wrong.
 bool CudnnConvolutions::succeeded(const char* expression, cudnnStatus_t status) const {
@@ -117,19 +116,19 @@ bool CudnnConvolutions::choose(ConvDirection direction, Plan& plan) const {
   int count = 0;
   if (direction == ConvDirection::kForward) {
     std::array<cudnnConvolutionFwdAlgoPerf_t, kMost> found{};
-    IGCNET_TRY(cudnnGetConvolutionForwardAlgorithm_v7(handle_, plan.x, plan.w, plan.convolution, plan.y, kMost, &count,
-                                                      found.data()));
+    IGCNET_TRY(cudnnGetConvolutionForwardAlgorithm_v7(handle_.get(), plan.x, plan.w, plan.convolution, plan.y, kMost,
+                                                      &count, found.data()));
     return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
   }
   if (direction == ConvDirection::kBackwardInput) {
     std::array<cudnnConvolutionBwdDataAlgoPerf_t, kMost> found{};
-    IGCNET_TRY(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_, plan.w, plan.y, plan.convolution, plan.x, kMost,
-                                                           &count, found.data()));
+    IGCNET_TRY(cudnnGetConvolutionBackwardDataAlgorithm_v7(handle_.get(), plan.w, plan.y, plan.convolution, plan.x,
+                                                           kMost, &count, found.data()));
     return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
   }
   std::array<cudnnConvolutionBwdFilterAlgoPerf_t, kMost> found{};
-  IGCNET_TRY(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_, plan.x, plan.y, plan.convolution, plan.w, kMost,
-                                                           &count, found.data()));
+  IGCNET_TRY(cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle_.get(), plan.x, plan.y, plan.convolution, plan.w,
+                                                           kMost, &count, found.data()));
   return take_first(found, count, plan.math, plan.algorithm, plan.workspace);
 }
 
@@ -171,15 +170,15 @@ bool CudnnConvolutions::run(ConvDirection direction, const Conv2dSizes& sizes, D
   void* const memory = workspace_.floats((plan.workspace + sizeof(float) - 1) / sizeof(float));
   const auto attempt = [&] {
     if (direction == ConvDirection::kForward) {
-      IGCNET_TRY(cudnnConvolutionForward(handle_, &one, plan.x, x, plan.w, w, plan.convolution,
+      IGCNET_TRY(cudnnConvolutionForward(handle_.get(), &one, plan.x, x, plan.w, w, plan.convolution,
                                          static_cast<cudnnConvolutionFwdAlgo_t>(plan.algorithm), memory, plan.workspace,
                                          &zero, plan.y, y));
     } else if (direction == ConvDirection::kBackwardInput) {
-      IGCNET_TRY(cudnnConvolutionBackwardData(handle_, &one, plan.w, w, plan.y, y, plan.convolution,
+      IGCNET_TRY(cudnnConvolutionBackwardData(handle_.get(), &one, plan.w, w, plan.y, y, plan.convolution,
                                               static_cast<cudnnConvolutionBwdDataAlgo_t>(plan.algorithm), memory,
                                               plan.workspace, &zero, plan.x, x));
     } else {
-      IGCNET_TRY(cudnnConvolutionBackwardFilter(handle_, &one, plan.x, x, plan.y, y, plan.convolution,
+      IGCNET_TRY(cudnnConvolutionBackwardFilter(handle_.get(), &one, plan.x, x, plan.y, y, plan.convolution,
                                                 static_cast<cudnnConvolutionBwdFilterAlgo_t>(plan.algorithm), memory,
                                                 plan.workspace, &zero, plan.w, w));
     }

@@ -45,7 +45,7 @@ class CudnnConvolutions {
   const CudnnFunctions& cudnn_;
   simt::Platform& platform_;
   bool tf32_;
-  cudnnHandle_t handle_ = nullptr;
+  std::unique_ptr<cudnnContext, decltype(&::cudnnDestroy)> handle_;
   std::map<ConvolutionKey, std::unique_ptr<Plan>> plans_;
   simt::Scratch workspace_;
 };
