@@ -10,7 +10,7 @@ const CASES = readOperators()
 const PLACES = [
   { device: 'reference', dtype: 'f64', tolerance: 1e-12 },
   { device: 'reference', dtype: 'f32', tolerance: 1e-5 },
-  { device: 'cpu', dtype: 'f32', tolerance: 1e-5 },
+  { device: process.env.IGCNET_TEST_DEVICE || 'cpu', dtype: 'f32', tolerance: 1e-5 },
 ]
 
 type Handle = NativeTensor
