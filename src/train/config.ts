@@ -239,6 +239,11 @@ export function checkConfig(config: unknown): TrainConfig {
   return checked
 }
 
+/** The configuration on another device. Half precision stays behind where there is none. */
+export function onDevice({ precision, ...config }: TrainConfig, device: DeviceName): TrainConfig {
+  return { ...config, device, ...(precision !== undefined && /^cuda/.test(device) && { precision }) }
+}
+
 /**
  * The names of the values in which a continuation differs from its run though they matter for the result.
  * `numEpochs` alone may be changed of what decides on the result: a run can be made longer or shorter.

@@ -8,7 +8,7 @@ import { crossEntropy } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
 import { modelFile, readModel } from './checkpoint.ts'
-import { checkConfig, type Precision, type TrainConfig } from './config.ts'
+import { checkConfig, onDevice, type Precision, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
 import { inMode } from './mode.ts'
@@ -135,7 +135,8 @@ export async function evaluateCheckpoint(
   const file = modelFile(path)
   const model = await readModel(file)
   const given = Object.entries(options.config ?? {}).filter(([, value]) => value !== undefined)
-  const config = checkConfig({ ...model.config, ...Object.fromEntries(given) })
+  const merged: TrainConfig = { ...model.config, ...Object.fromEntries(given) }
+  const config = checkConfig(onDevice(merged, merged.device))
   const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
   await using loader = openDataset(config, split, { evaluating: true, onProgress: onDownload })
   const close = () => void loader.close() // ends a download, too

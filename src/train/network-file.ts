@@ -5,7 +5,7 @@ import { checkIsFile, statOf } from '../file.ts'
 import type { Network } from '../models/index.ts'
 import type { DeviceName } from '../tensor.ts'
 import { modelFile, readModel, storeModel, writeModel } from './checkpoint.ts'
-import { checkConfig, type TrainConfig } from './config.ts'
+import { checkConfig, onDevice, type TrainConfig } from './config.ts'
 import { checkTensors, readTensors, restoreNetwork } from './network.ts'
 
 /** A network that was read, and the configuration of the run that trained it. */
@@ -16,7 +16,7 @@ export interface LoadedNetwork {
 
 /**
  * Reads a network from a model file, in training mode; `net.eval()` makes it ready to predict. Whoever calls this
- * disposes of it.
+ * disposes of it. Off CUDA the configuration has no `precision`.
  * @param path a model file, or a run folder: its best.safetensors, else last.safetensors
  * @param options device: where the network is put. Default: 'cpu'
  * @throws DataError for a file that is missing, damaged or not of igcnet
@@ -29,7 +29,7 @@ export async function loadNetwork(
 ): Promise<LoadedNetwork> {
   const file = modelFile(path)
   const model = await readModel(file)
-  const config = { ...model.config, device: options.device ?? 'cpu' }
+  const config = onDevice(model.config, options.device ?? 'cpu')
   return { net: restoreNetwork(model, config, file), config }
 }
 
