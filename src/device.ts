@@ -29,13 +29,18 @@ export function trim(device: DeviceName = 'cpu'): void {
   native.deviceTrim(device)
 }
 
+/** What `setThreads` said last: setting costs what the device prepared for one number of threads. */
+const threadsOf = new Map<DeviceName, number>()
+
 /**
  * Threads of the ops enqueued from now on, 1 to 1024. Default: the environment variable IGCNET_THREADS, or all cores.
  * For one number of threads results are the same bits on every run.
  * @throws RangeError; DeviceError for a device that cannot be had
  */
 export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
+  if (threadsOf.get(device) === threads) return
   native.deviceSetThreads(device, { threads })
+  threadsOf.set(device, threads)
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Evaluation {
 export interface EvaluateOptions {
   /** Where the network is. Default: 'cpu'. */
   device?: DeviceName | undefined
+  /** Threads of the device, set anew for each batch. Default: what is set. */
+  threads?: number | undefined
   /** Abort it, and the evaluation is rejected with the signal's reason after the batch under way. */
   signal?: AbortSignal | undefined
 }
@@ -57,7 +59,8 @@ export function readResults(loss: Tensor, logits: Logits) {
 }
 
 /** Enqueues the forward pass of a batch in inference mode and the reading of its results. */
-function enqueue(net: Network, batch: PlainBatch, device: DeviceName) {
+function enqueue(net: Network, batch: PlainBatch, { device = 'cpu', threads }: EvaluateOptions) {
+  if (threads !== undefined) setThreads(threads, device)
   using _inner = scope()
   return noGrad(() => {
     const { images, labels } = toDevice(batch, device)
@@ -72,7 +75,7 @@ function enqueue(net: Network, batch: PlainBatch, device: DeviceName) {
  * batch, the next one is prepared and enqueued.
  */
 export async function evaluate(net: Network, loader: Loader, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { device = 'cpu', signal } = options
+  const { signal } = options
   const sums = { loss: 0, top1: 0, top5: 0, examples: 0 }
   const settle = async ({ results, labels }: ReturnType<typeof enqueue>) => {
     const { loss, logits, classes } = await results
@@ -85,7 +88,7 @@ export async function evaluate(net: Network, loader: Loader, options: EvaluateOp
   for await (const batch of loader.plainBatches()) {
     signal?.throwIfAborted()
     const before = pending
-    pending = enqueue(net, batch, device)
+    pending = enqueue(net, batch, options)
     if (before) await settle(before)
   }
   if (pending) await settle(pending)
@@ -145,7 +148,7 @@ export async function evaluateCheckpoint(
   const net = restoreNetwork(model, config, file)
   try {
     await loader.ready()
-    const result = await evaluate(net, loader, { device: config.device, signal })
+    const result = await evaluate(net, loader, { device: config.device, threads: config.threads, signal })
     return { ...result, model: file, config, weightsSha256: model.weightsSha256 }
   } catch (error) {
     signal?.throwIfAborted()

@@ -94,7 +94,7 @@ async function trainIn(lockFolder: LockFolder, checked: TrainConfig, options: Tr
   const { runDir, resume, signal, onProgress, disk: on = disk } = options
   const source = resume === undefined ? undefined : await findRun(resume, checked)
   const checkpoint = source?.checkpoint
-  setThreads(checked.threads, checked.device)
+  setThreads(checked.threads, checked.device) // what the system does not give makes no folder
   const net = checkpoint ? restoreNetwork(checkpoint.model, checked, source.path) : buildNetwork(checked)
   const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
   const loaders: Loader[] = []
@@ -234,8 +234,10 @@ class Training {
     if (pending) await this.#settle(pending)
   }
 
-  /** Enqueues one step of the optimiser. */
+  /** Enqueues one step of the optimiser. Another run may have set its number of threads since the last one. */
   #step(batch: PlainBatch): Pending {
+    const { threads, device } = this.#parts.config
+    setThreads(threads, device)
     return { labels: batch.labels.slice(), results: this.#steps.enqueue(batch) }
   }
 
@@ -288,7 +290,7 @@ class Training {
     const { net, testData, config, state, signal } = this.#parts
     this.#mark = performance.now()
     try {
-      return await evaluate(net, testData, { device: config.device, signal })
+      return await evaluate(net, testData, { device: config.device, threads: config.threads, signal })
     } catch (error) {
       if (signal?.aborted && error === signal.reason) return undefined
       throw error
