@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DownloadProgress, Loader, PlainBatch } from '../data/index.ts'
 import { setThreads } from '../device.ts'
-import { IgcError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
 import { Dropout } from '../nn/index.ts'
 import { multiStep, type Schedule, type Sgd, sgd } from '../optim/index.ts'
@@ -25,6 +24,7 @@ import {
 import { checkConfig, type TrainConfig } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { type Disk, disk } from './disk.ts'
+import { checkFinite, checkLoss } from './diverged.ts'
 import { type Evaluation, evaluate, type readResults } from './evaluate.ts'
 import { countTopK, type EpochRow, percent } from './metrics.ts'
 import { buildNetwork, readTensors, restoreNetwork, writeTensors } from './network.ts'
@@ -64,7 +64,7 @@ export interface TrainResult {
  * also when the run is interrupted at any moment and resumed.
  * @throws RangeError, TypeError for a configuration that makes no sense or differs from that of the resumed run;
  * DataError for files that are missing, damaged or cannot be written, or a folder that another run writes into; IgcError
- * with the code ERR_IGC_DIVERGED when the loss is no finite number any more
+ * with the code ERR_IGC_DIVERGED when loss or weights are no finite numbers any more
  * @example
  * const result = await train(withDefaults({ depth: 8 }), { runDir: 'runs/first' })
  * console.log(`${result.testTop1} %`)
@@ -246,13 +246,7 @@ class Training {
     const { state, config, trainData, onProgress } = this.#parts
     const { partial, position } = state
     const { loss, logits } = await results
-    if (!Number.isFinite(loss)) {
-      throw new IgcError(
-        'ERR_IGC_DIVERGED',
-        `train: expected a finite loss but received ${loss} in step ${position.batch + 1} of epoch ${position.epoch} ` +
-          '(counted from 0); the checkpoint before it stays. A smaller learning rate may help',
-      )
-    }
+    checkLoss(loss, position)
     const seconds = this.#lap()
     partial.loss += loss
     if (this.#steps.scaler) state.lossScale = this.#steps.scaler.state()
@@ -314,24 +308,26 @@ class Training {
       seconds: partial.seconds,
       imagesPerSecond: partial.examples / partial.trainSeconds,
     }
+    const isBest = state.best === null || row.testTop1 > state.best.testTop1
+    const isDue = (row.epoch + 1) % config.checkpointEpochs === 0 || row.epoch + 1 === config.numEpochs
+    const model = isBest || isDue ? await this.#model() : undefined
     state.rows.push(row)
     state.partial = freshPartial()
     state.position = { epoch: row.epoch + 1, batch: 0 }
-    const isBest = state.best === null || row.testTop1 > state.best.testTop1
     if (isBest) state.best = { epoch: row.epoch, testTop1: row.testTop1 }
     await folder.append(row)
     await folder.draw(state.rows)
     await onProgress?.({ kind: 'epoch', epochs: config.numEpochs, best: isBest, ...row })
-    const isDue = (row.epoch + 1) % config.checkpointEpochs === 0 || row.epoch + 1 === config.numEpochs
-    if (!isBest && !isDue) return
-    const model = await this.#model()
-    if (isBest) await saveBest(folder.path, model, on)
-    if (isDue) await this.#save(model)
+    if (model && isBest) await saveBest(folder.path, model, on)
+    if (model && isDue) await this.#save(model)
   }
 
+  /** The model of this moment, to be kept. @throws IgcError when it went astray */
   async #model(): Promise<StoredModel> {
-    const { config, net } = this.#parts
-    return storeModel(config, await readTensors(Object.entries(net.state())))
+    const { config, net, state } = this.#parts
+    const tensors = await readTensors(Object.entries(net.state()))
+    checkFinite(tensors, state.steps)
+    return storeModel(config, tensors)
   }
 
   async #save(model: StoredModel): Promise<void> {
