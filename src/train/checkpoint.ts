@@ -248,6 +248,17 @@ export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
 }
 
 /**
+ * The best model of a checkpoint: best.safetensors beside it, or where that is lost or of another epoch (it is written more
+ * often than checkpoints) the last one, if it was the best. Otherwise undefined.
+ */
+export async function findBest(folder: string, { model, state }: Checkpoint): Promise<StoredModel | undefined> {
+  if (state.best === null) return undefined
+  const stored = await readModel(join(folder, BEST)).catch(() => undefined)
+  const { weightsSha256: wanted = stored?.weightsSha256 } = state.best
+  return [stored, model].find(candidate => candidate?.weightsSha256 === wanted)
+}
+
+/**
  * The run folder that a `resume` path means: itself, or the folder of its last.safetensors.
  * @throws DataError for another file or a path that does not exist
  */

@@ -15,7 +15,7 @@ import { type Disk, disk, leftovers, writeWhole } from './disk.ts'
 import { COLUMNS, type EpochRow } from './metrics.ts'
 import { LOCK, RunLock } from './run-lock.ts'
 
-/** The configuration of a run; there from its first moment on. */
+/** The configuration of a run; there from its first step on. */
 export const CONFIG = 'config.json'
 const JSONL = 'metrics.jsonl'
 const CSV = 'metrics.csv'
@@ -73,10 +73,11 @@ export class RunFolder {
       const removals = (await readdir(path)).filter(name => name.startsWith(`${LOCK}.`)).map(name => join(path, name))
       for (const file of [...unfinished.flat(), ...removals]) await on.remove(file)
     })
-    await folder.#write(CONFIG, `${JSON.stringify(run.config, null, 2)}\n`)
+    // Before the configuration: a copy that is not finished must not pass for a run at its start.
     await folder.#write(JSONL, run.rows.map(jsonLine).join(''))
     await folder.#write(CSV, HEADER + run.rows.map(csvLine).join(''))
     await folder.draw(run.rows)
+    await folder.#write(CONFIG, `${JSON.stringify(run.config, null, 2)}\n`)
     return folder
   }
 
@@ -131,10 +132,16 @@ export async function readRunConfig(folder: string): Promise<TrainConfig> {
 /**
  * Whether the run in a folder was killed before its first checkpoint, which comes before the first step: then continuing
  * is starting.
- * @throws DataError when there is a model but no training state
+ * @throws DataError when there is a model but no training state, or there are rows: those of a run in another folder, whose
+ * continuation failed
  */
 export function isBeforeFirstCheckpoint(folder: string): boolean {
   if (existsSync(join(folder, LAST_STATE))) return false
-  if (!hasCheckpoint(folder)) return true
+  if (!hasCheckpoint(folder)) {
+    if (!statOf('resume', join(folder, JSONL))?.size) return true
+    throw new DataError(
+      `resume: expected ${LAST_STATE} in ${folder} but found only rows in ${JSONL}: resume the run that they are from`,
+    )
+  }
   throw new DataError(`resume: expected ${LAST_STATE} in ${folder} but found a model without it`)
 }

@@ -14,8 +14,8 @@ import type { Tensor } from '../tensor.ts'
 import {
   BEST,
   type Checkpoint,
+  findBest,
   LAST,
-  readModel,
   type StoredModel,
   saveBest,
   saveCheckpoint,
@@ -52,6 +52,7 @@ export interface TrainResult {
   runDir: string
   /** The path of last.safetensors. */
   checkpoint: string
+  /** Of the epochs whose model there is: a resumed run that lost its best one begins anew. Null: none. */
   best: { epoch: number; testTop1: number; path: string } | null
   /** SHA-256 of the weights in `checkpoint`: names, dtypes, shapes and values (src/train/safetensors.ts). */
   weightsSha256: string
@@ -105,13 +106,15 @@ async function trainIn(lockFolder: LockFolder, checked: TrainConfig, options: Tr
     const [trainData, testData] = loaders as [Loader, Loader]
     const state = checkpoint?.state ?? freshState()
     if (source) checkPosition(state, trainData, source.path)
+    const best = checkpoint && (await findBest(source.folder, checkpoint))
+    if (!best) state.best = null
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
     const folder = await RunFolder.open(await lockFolder(), run, on)
     training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
     if (checkpoint) await training.restore(checkpoint, source.path)
-    if (source && checkpoint && !run.continues) await training.adoptBest(source.folder)
     // So that there is one from the first moment on, and a full disk is found before the training.
     if (!checkpoint || !run.continues) await training.save()
+    if (best && (!run.continues || best === checkpoint?.model)) await saveBest(folder.path, best, on)
     await untilAborted(loaders, signal)
     return await training.run()
   } finally {
@@ -183,12 +186,6 @@ class Training {
     const { net, state } = this.#parts
     if (state.lossScale) this.#steps.scaler?.loadState(state.lossScale)
     for (const [, module] of net.namedModules()) if (module instanceof Dropout) module.step = state.steps
-  }
-
-  /** Copies the best model of the run in another folder to this one. */
-  async adoptBest(source: string): Promise<void> {
-    const { folder, state, on } = this.#parts
-    if (state.best) await saveBest(folder.path, await readModel(join(source, BEST)), on)
   }
 
   /** Writes a checkpoint of this moment. */
@@ -314,7 +311,9 @@ class Training {
     state.rows.push(row)
     state.partial = freshPartial()
     state.position = { epoch: row.epoch + 1, batch: 0 }
-    if (isBest) state.best = { epoch: row.epoch, testTop1: row.testTop1 }
+    if (model && isBest) {
+      state.best = { epoch: row.epoch, testTop1: row.testTop1, weightsSha256: model.weightsSha256 }
+    }
     await folder.append(row)
     await folder.draw(state.rows)
     await onProgress?.({ kind: 'epoch', epochs: config.numEpochs, best: isBest, ...row })
@@ -364,6 +363,7 @@ class Training {
 
   #result(stopped: boolean): TrainResult {
     const { state, folder } = this.#parts
+    const { best } = state
     const last = state.rows.at(-1)
     const { images, seconds } = this.#trained()
     return {
@@ -378,7 +378,7 @@ class Training {
       imagesPerSecond: images / seconds,
       runDir: folder.path,
       checkpoint: join(folder.path, LAST),
-      best: state.best && { ...state.best, path: join(folder.path, BEST) },
+      best: best && { epoch: best.epoch, testTop1: best.testTop1, path: join(folder.path, BEST) },
       weightsSha256: this.#weightsSha256,
       stopped,
     }

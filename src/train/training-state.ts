@@ -24,6 +24,8 @@ export interface BestEpoch {
   epoch: number
   /** Percent. */
   testTop1: number
+  /** Of its model. Older states have none. */
+  weightsSha256?: string
 }
 
 export interface TrainingState {
@@ -34,6 +36,7 @@ export interface TrainingState {
   partial: PartialEpoch
   /** One of every finished epoch. */
   rows: EpochRow[]
+  /** The epoch of best.safetensors, or null: none yet, or its model was lost. */
   best: BestEpoch | null
   /** With precision f16: where its loss scaling stands. */
   lossScale?: LossScalerState
@@ -79,7 +82,9 @@ function isRow(value: unknown, i: number): boolean {
 }
 
 function isBest(value: unknown): boolean {
-  return value === null || (isFields(value) && isCount(value.epoch) && isNumber(value.testTop1))
+  if (value === null) return true
+  if (!isFields(value) || !isCount(value.epoch) || !isNumber(value.testTop1)) return false
+  return value.weightsSha256 === undefined || typeof value.weightsSha256 === 'string'
 }
 
 function isLossScale(value: unknown): boolean {

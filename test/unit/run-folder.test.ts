@@ -169,9 +169,15 @@ test('the configuration of a run that is missing, torn or senseless', async () =
   }
 })
 
-test('a run is before its first checkpoint as long as it has no state and no model', async () => {
+test('a run is before its first checkpoint as long as it has no state, no model and no rows', async () => {
   const folder = newFolder()
   expect(isBeforeFirstCheckpoint(folder)).toBe(true)
+  await open(folder, fresh)
+  expect(isBeforeFirstCheckpoint(folder)).toBe(true)
+  await open(folder, { ...fresh, rows: [row(0)] })
+  expect(() => isBeforeFirstCheckpoint(folder)).toThrow(
+    `resume: expected last.state.safetensors in ${folder} but found only rows in metrics.jsonl: resume the run that they are from`,
+  )
   await saveBest(folder, storeModel(config, new Map()))
   expect(() => isBeforeFirstCheckpoint(folder)).toThrow(
     `resume: expected last.state.safetensors in ${folder} but found a model without it`,
