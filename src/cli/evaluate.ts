@@ -53,7 +53,8 @@ async function runEvaluate(choice: EvaluateChoice, terminal: Terminal): Promise<
   checkSplit(choice)
   const device = deviceChoice && (await deviceFor(deviceChoice, terminal.err))
   const { evaluateCheckpoint, readConfig } = await import('../train/index.ts')
-  const stored = await readConfig(checkpoint)
+  const { modelFile } = await import('../train/checkpoint.ts')
+  const stored = await readConfig(modelFile(checkpoint))
   const dataset = given.dataset ?? stored.dataset
   checkFileOptions(given, dataset)
   const config: EvaluationConfig = { ...given, ...(device && { device }) }

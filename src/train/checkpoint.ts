@@ -30,6 +30,8 @@ export const BEST = 'best.safetensors'
 
 const VERSION = '1'
 const VELOCITY = 'velocity.'
+/** To read a checkpoint that a run replaces meanwhile. */
+const ATTEMPTS = 5
 
 type Tensors = ReadonlyMap<string, StoredTensor>
 
@@ -136,9 +138,9 @@ export async function writeModel(path: string, model: StoredModel, on: Disk = di
 export async function settle(folder: string, on: Disk = disk): Promise<void> {
   const model = join(folder, LAST)
   if (existsSync(join(folder, LAST_STATE)) && (await leftovers(model)).length > 0) {
-    const file = await modelOf(folder, (await readState(folder)).model)
-    if (file !== model) {
-      await on.rename(file, model)
+    const found = await findModel(folder, (await readState(folder)).model)
+    if (found && found.file !== model) {
+      await on.rename(found.file, model)
       await on.syncFolder(folder)
     }
   }
@@ -147,20 +149,14 @@ export async function settle(folder: string, on: Disk = disk): Promise<void> {
   }
 }
 
-/** The file of the model with the identity `wanted`: last.safetensors, unless its renaming was interrupted. */
-async function modelOf(folder: string, wanted: string): Promise<string> {
-  const model = join(folder, LAST)
-  if ((await identity(model)) === wanted) return model
-  for (const file of await leftovers(model)) if ((await identity(file)) === wanted) return file
-  return model
-}
-
-/** The weightsSha256 of a model file, or undefined if it is missing or damaged. */
-async function identity(path: string): Promise<string | undefined> {
-  return readModel(path).then(
-    model => model.weightsSha256,
-    () => undefined,
-  )
+/** The model with the identity `wanted`: last.safetensors, unless its renaming was interrupted. */
+async function findModel(folder: string, wanted: string): Promise<{ file: string; model: StoredModel } | undefined> {
+  const last = join(folder, LAST)
+  for (const file of [last, ...(await leftovers(last))]) {
+    const model = await readModel(file).catch(() => undefined)
+    if (model?.weightsSha256 === wanted) return { file, model }
+  }
+  return undefined
 }
 
 /** The model file that a path means: itself, or in a run folder its best.safetensors, else last.safetensors. @throws DataError */
@@ -237,14 +233,15 @@ export function hasCheckpoint(folder: string): boolean {
  */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
   const path = join(folder, LAST)
-  const { model: wanted, velocities, state } = await readState(folder)
-  const model = await readModel(await modelOf(folder, wanted))
-  if (model.weightsSha256 !== wanted) {
+  for (let attempt = 1; ; attempt++) {
+    const { model: wanted, velocities, state } = await readState(folder)
+    const model = (await findModel(folder, wanted))?.model ?? (await readModel(path))
+    if (model.weightsSha256 === wanted) return { model, velocities, state }
+    if (attempt < ATTEMPTS) continue // a run may have replaced both since the state was read
     throw new DataError(
       `checkpoint: expected the model of ${join(folder, LAST_STATE)} (weights ${wanted}) in ${path} but received weights ${model.weightsSha256}`,
     )
   }
-  return { model, velocities, state }
 }
 
 /**

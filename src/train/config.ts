@@ -239,6 +239,11 @@ export function checkConfig(config: unknown): TrainConfig {
   return checked
 }
 
+/** A configuration with what another one of the same run has for its changeable values. */
+export function withChangeable(config: TrainConfig, changed: TrainConfig): TrainConfig {
+  return { ...config, ...Object.fromEntries(CHANGEABLE.map(key => [key, changed[key]])) }
+}
+
 /** The configuration on another device. Half precision stays behind where there is none. */
 export function onDevice({ precision, ...config }: TrainConfig, device: DeviceName): TrainConfig {
   return { ...config, device, ...(precision !== undefined && /^cuda/.test(device) && { precision }) }

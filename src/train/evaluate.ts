@@ -7,8 +7,8 @@ import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
-import { modelFile, readModel } from './checkpoint.ts'
-import { checkConfig, onDevice, type Precision, type TrainConfig } from './config.ts'
+import { modelFile, readModel, type StoredModel } from './checkpoint.ts'
+import { checkConfig, onDevice, type Precision, type TrainConfig, withChangeable } from './config.ts'
 import { openDataset } from './dataset.ts'
 import { countTopK, percent } from './metrics.ts'
 import { inMode } from './mode.ts'
@@ -126,7 +126,8 @@ export interface CheckpointEvaluation extends Evaluation {
 
 /**
  * Evaluates a stored model on a data set.
- * @param path a model file (all else is in its metadata), or a run folder: its best.safetensors, else last.safetensors
+ * @param path a model file (all else is in its metadata), or a run folder: its best.safetensors, else last.safetensors,
+ * with the data directory of its config.json
  * @throws DataError for a missing or damaged file; TypeError or RangeError for options that make no sense
  */
 export async function evaluateCheckpoint(
@@ -138,7 +139,7 @@ export async function evaluateCheckpoint(
   const file = modelFile(path)
   const model = await readModel(file)
   const given = Object.entries(options.config ?? {}).filter(([, value]) => value !== undefined)
-  const merged: TrainConfig = { ...model.config, ...Object.fromEntries(given) }
+  const merged: TrainConfig = { ...(await storedConfig(path, model)), ...Object.fromEntries(given) }
   const config = checkConfig(onDevice(merged, merged.device))
   const onDownload = (received: DownloadProgress) => onProgress?.({ kind: 'download', ...received })
   await using loader = openDataset(config, split, { evaluating: true, onProgress: onDownload })
@@ -157,6 +158,15 @@ export async function evaluateCheckpoint(
     signal?.removeEventListener('abort', close)
     net.dispose()
   }
+}
+
+/** That of a model; in a run folder with what its run was told last, the place of the data for example, if that can be read. */
+async function storedConfig(path: string, { config }: StoredModel): Promise<TrainConfig> {
+  if (!statOf('checkpoint', path)?.isDirectory()) return config
+  return readRunConfig(path).then(
+    changed => withChangeable(config, changed),
+    () => config,
+  )
 }
 
 /** The configuration of a run folder, or of a model file. @throws DataError */
