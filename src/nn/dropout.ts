@@ -4,6 +4,8 @@ import { Module } from './module.ts'
 
 /** Pairs of elements that each step has for itself in the stream of random numbers: maps of up to 2^29 elements. */
 const STEP = 2 ** 28
+/** Steps that the stream has room for; then it begins again. */
+const STEPS = 2 ** 25
 
 /**
  * In training mode sets elements to zero with probability `rate` and scales the others up; in inference mode nothing.
@@ -28,7 +30,7 @@ export class Dropout extends Module<FloatTensor, FloatTensor> {
 
   forward<T extends FloatTensor>(x: T): T {
     if (!this.training || this.rate === 0) return x
-    const offset = this.step * STEP
+    const offset = (this.step % STEPS) * STEP
     this.step++
     return dropout(x as FloatTensor, { rate: this.rate, seed: this.seed, offset }) as T
   }

@@ -122,7 +122,7 @@ function resultOf({ id, title, config }: Member, rows: readonly EpochRow[]): Mem
     multiplyAdds: macs,
     epochs: rows.length,
     testTop1: last.testTop1,
-    bestTop1: Math.max(...rows.map(row => row.testTop1)),
+    bestTop1: rows.reduce((best, row) => Math.max(best, row.testTop1), 0),
     testLoss: last.testLoss,
     trainLoss: last.trainLoss,
     trainMsPerImage: mean(row => 1000 / row.imagesPerSecond),

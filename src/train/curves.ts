@@ -60,7 +60,8 @@ export function drawCurves(rows: readonly EpochRow[]): string {
  * losses of the first epochs can be far off (their running statistics are); such values are drawn at the top.
  */
 function lossTop([train, test]: readonly Curve[]): number {
-  const largest = (curve: Curve | undefined) => Math.max(0, ...(curve?.values ?? []).filter(Number.isFinite))
+  const largest = (curve: Curve | undefined) =>
+    (curve?.values ?? []).filter(Number.isFinite).reduce((most, value) => Math.max(most, value), 0)
   return Math.min(largest(test), 3 * largest(train)) > largest(train)
     ? Math.min(largest(test), 3 * largest(train))
     : largest(train) || 1

@@ -43,6 +43,7 @@ const bytesOf = ({ data }: StoredTensor) => new Uint8Array(data.buffer, data.byt
 /**
  * The content of a file, in parts. Values start at a multiple of 8 bytes and are in order of element size, then name, so
  * every tensor is aligned.
+ * @throws DataError for a header that readers refuse
  */
 export function encodeSafetensors({ tensors, metadata }: Stored): Uint8Array[] {
   const entries = [...tensors].sort(
@@ -57,6 +58,9 @@ export function encodeSafetensors({ tensors, metadata }: Stored): Uint8Array[] {
   })
   const text = Buffer.from(JSON.stringify(Object.fromEntries([[METADATA, metadata], ...described])))
   const padded = Math.ceil(text.length / LENGTH_BYTES) * LENGTH_BYTES
+  if (padded > MAX_HEADER) {
+    throw new DataError(`safetensors: expected a header of at most ${MAX_HEADER} bytes but received ${padded}`)
+  }
   const header = Buffer.alloc(LENGTH_BYTES + padded, ' ')
   header.writeBigUInt64LE(BigInt(padded))
   text.copy(header, LENGTH_BYTES)

@@ -24,6 +24,14 @@ it('drops in training only, differently at each step, the same again from the sa
   expect(Object.keys(layer.state())).toEqual([])
 })
 
+it('goes on behind the end of its stream of random numbers, which begins again', () => {
+  const layer = new nn.Dropout({ rate: 0.5 })
+  const x = ones([8, 50])
+  const first = layer.forward(x).dataSync()
+  layer.step = 2 ** 25
+  expect(layer.forward(x).dataSync()).toEqual(first)
+})
+
 it.each([-0.1, 1, Number.NaN])('refuses a rate of %d', rate => {
   expect(() => new nn.Dropout({ rate })).toThrow(
     `Dropout: expected a rate of 0 or more and below 1 but received ${rate}`,

@@ -218,3 +218,7 @@ test('curves: none, one, and values that are no numbers', () => {
     expect(svg.trimEnd()).toMatch(/^<svg [\s\S]*<\/svg>$/)
   }
 })
+
+test('curves of a million epochs', () => {
+  expect(drawCurves(Array.from({ length: 1_000_000 }, (_, epoch) => row(epoch)))).toContain('over 1000000 epochs')
+})

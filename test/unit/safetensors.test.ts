@@ -297,3 +297,10 @@ test('every truncation is found', async () => {
   }
   expect(readFileSync(path).length).toBe(whole.length - 1)
 })
+
+test('a header that the reader would refuse is not written', () => {
+  const metadata = { state: 'x'.repeat(100_000_000) }
+  expect(() => encodeSafetensors({ tensors: new Map(), metadata })).toThrow(
+    new DataError('safetensors: expected a header of at most 100000000 bytes but received 100000032'),
+  )
+})
