@@ -35,6 +35,7 @@ const config = train.withDefaults({
   dataset: 'folder',
   dataDir: values.images,
   numClasses: trainImages.classes,
+  classNames: trainImages.classNames,
 })
 const net = train.buildNetwork(config)
 const stored = trained.state()

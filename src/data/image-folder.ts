@@ -19,6 +19,8 @@ const EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '
 export interface ImageFolderOptions extends DatasetOptions {
   /** The folder that has the folders `train` and `test`. */
   root: string
+  /** The names of the classes of a model, by label; the folder may have fewer. Default: the folders in `train`, in the order of their names. */
+  classes?: readonly string[] | undefined
   /** Subtracted from the bytes 0..255 of red, green and blue. Default: 127.5 each. */
   mean?: readonly [number, number, number] | undefined
   /** What the difference is then divided by. Default: 127.5 each, so that values are -1..1. */
@@ -62,13 +64,13 @@ interface LabelledFile {
   label: number
 }
 
-function filesOf(root: string, split: Split, classes: readonly string[]): LabelledFile[] {
+function filesOf(root: string, split: Split, classes: readonly string[], whose: string): LabelledFile[] {
   const folder = join(resolve(root), split)
   const files = entries(folder, 'folders').flatMap(name => {
     const label = classes.indexOf(name)
     if (label < 0) {
       throw new DataError(
-        `${NAME}: expected the classes of the training split (${classes.join(', ')}) in ${folder} but found ${name}`,
+        `${NAME}: expected the classes of ${whose} (${classes.join(', ')}) in ${folder} but found ${name}`,
       )
     }
     const images = entries(join(folder, name), 'images')
@@ -91,12 +93,18 @@ function checkTriple(key: string, value: readonly number[] | undefined, isStd: b
   return value
 }
 
+function checkClasses(classes: unknown): void {
+  const fits = (name: unknown) => typeof name === 'string' && name !== ''
+  if (Array.isArray(classes) && classes.every(fits) && new Set(classes).size === classes.length) return
+  throw new TypeError(`${NAME}: expected classes to be different names but received ${JSON.stringify(classes)}`)
+}
+
 /**
  * Images from folders, one a class: `root/train/<class>/<image>` and `root/test/<class>/<image>` (JPEG, PNG, WebP, GIF,
- * TIFF, AVIF). Labels are the places of the class folders of the training split in the order of their names; examples are ordered by turns, one of each class. Every image
- * is turned as its EXIF orientation says, cropped to the square in its middle and scaled to 32x32; what is transparent
- * becomes white. The batches are [N, 32, 32, 3] f32, (byte - mean) / std. All images are decoded once, into memory (3 KiB
- * each). Needs the package `sharp` beside igcnet.
+ * TIFF, AVIF). Labels are the places of the class folders of the training split in the order of their names, or in
+ * `classes`; examples are ordered by turns, one of each class. Every image is turned as its EXIF orientation says, cropped
+ * to the square in its middle and scaled to 32x32; what is transparent becomes white. The batches are [N, 32, 32, 3] f32,
+ * (byte - mean) / std. All images are decoded once, into memory (3 KiB each). Needs the package `sharp` beside igcnet.
  * @throws TypeError, RangeError for options that make no sense; DataError for folders and files that cannot be read or
  * decoded; InstallError without sharp (in the first loop, or `ready()`)
  * @example
@@ -111,10 +119,12 @@ export function imageFolder(options: ImageFolderOptions): Loader {
     throw new TypeError(`${NAME}: expected mirror to be true or false but received ${String(mirror)}`)
   }
   const isSplit = split === 'train' || split === 'test'
-  const classes = isSplit ? imageFolderClasses(root) : []
-  const files = isSplit ? filesOf(root, split, classes) : []
+  const classes = options?.classes ?? (isSplit ? imageFolderClasses(root) : [])
+  checkClasses(classes)
+  const whose = options?.classes ? 'the model' : 'the training split'
+  const files = isSplit ? filesOf(root, split, classes, whose) : []
   const sizes = { train: files.length, test: files.length }
-  const checked = checkOptions(NAME, options, sizes, ['root', 'mean', 'std', 'mirror'])
+  const checked = checkOptions(NAME, options, sizes, ['root', 'classes', 'mean', 'std', 'mirror'])
   return new Loader({
     name: 'folder',
     plan: checked.plan,

@@ -27,6 +27,8 @@ export interface TrainConfig extends ConfigSizes {
   dataDir?: string | undefined
   /** Outputs of the network, at least the classes of the data set. Default: those. */
   numClasses: number
+  /** Of folders of images: the names of the classes, by label. Default: the folders in `train`, in the order of their names. */
+  classNames?: string[] | undefined
   /** Use the first N training images only. Default: all. */
   trainExamples?: number | undefined
   /** Use the first N test images only. Default: all. */
@@ -67,8 +69,17 @@ export interface TrainConfig extends ConfigSizes {
   download: boolean
 }
 
-/** What may differ between a run and its continuation: none of it changes a bit of what was done. */
-export const CHANGEABLE: readonly (keyof TrainConfig)[] = ['dataDir', 'numEpochs', 'checkpointEpochs', 'download']
+/**
+ * What may differ between a run and its continuation: none of it changes a bit of what was done. Names of classes are those
+ * of the run, whoever says what (`withClassNames`).
+ */
+export const CHANGEABLE: readonly (keyof TrainConfig)[] = [
+  'dataDir',
+  'classNames',
+  'numEpochs',
+  'checkpointEpochs',
+  'download',
+]
 
 /** Of folders of images: the least; how many they have is seen when they are read. */
 const DATASET_CLASSES: Record<DatasetName, number> = { digits: 10, cifar10: 10, cifar100: 100, folder: 1 }
@@ -99,6 +110,9 @@ const isBoolean: Check = value => typeof value === 'boolean'
 const isEpochs: Check = value =>
   Array.isArray(value) && value.every((step, i) => wholeFrom(0)(step) && (i === 0 || step >= value[i - 1]))
 
+const isNames: Check = value =>
+  Array.isArray(value) && value.every(name => typeof name === 'string') && new Set(value).size === value.length
+
 const names = (list: readonly string[]) => `one of ${list.join(', ')}`
 
 /** What each value must be, in words, and its check. */
@@ -118,6 +132,7 @@ const RULES: Record<keyof TrainConfig, readonly [string, Check]> = {
   dataset: [names(Object.keys(DATASET_CLASSES)), oneOf(Object.keys(DATASET_CLASSES))],
   dataDir: ['the path of a folder', value => value === undefined || (typeof value === 'string' && value !== '')],
   numClasses: [`a whole number from 1 to ${MAX_CLASSES}`, wholeFrom(1, MAX_CLASSES)],
+  classNames: ['different names', value => value === undefined || isNames(value)],
   trainExamples: ['a whole number of 1 or more', value => value === undefined || wholeFrom(1)(value)],
   testExamples: ['a whole number of 1 or more', value => value === undefined || wholeFrom(1)(value)],
   augType: ['one of paper, none', oneOf(['paper', 'none'])],
@@ -154,15 +169,16 @@ export function withDefaults(partial: Partial<TrainConfig> = {}): TrainConfig {
   const isDigits = dataset === 'digits'
   const { numEpochs = isDigits ? 10 : 400, dataDir = 'data', numClasses } = partial
   // Looked at only where nobody said it: a configuration can be completed where the images are not.
-  const isCounted = dataset === 'folder' && numClasses === undefined
-  const classes = isCounted ? imageFolderClasses(dataDir).length : DATASET_CLASSES[dataset]
+  const isLookedAt = dataset === 'folder' && numClasses === undefined
+  const classNames = isLookedAt ? imageFolderClasses(dataDir) : undefined
   const defaults: TrainConfig = {
     network,
     ...defaultSizes(network),
     consistent: false,
     dataset,
     ...(isDigits ? {} : { dataDir }),
-    numClasses: classes,
+    numClasses: classNames?.length ?? DATASET_CLASSES[dataset],
+    ...(classNames && { classNames }),
     augType: isDigits ? 'none' : 'paper',
     batchSize: 64,
     testBatchSize: 200,

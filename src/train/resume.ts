@@ -11,6 +11,7 @@ import type { TrainingState } from './training-state.ts'
 /** The run to continue. */
 export interface Source {
   folder: string
+  config: TrainConfig
   /** Of the model, for messages. */
   path: string
   /** Undefined for a run that was killed before its first. */
@@ -31,7 +32,7 @@ export async function findRun(resume: string, config: TrainConfig): Promise<Sour
     )
   }
   const checkpoint = isBeforeFirstCheckpoint(folder) ? undefined : await loadCheckpoint(folder)
-  return { folder, path: join(folder, LAST), checkpoint }
+  return { folder, config: stored, path: join(folder, LAST), checkpoint }
 }
 
 /** Whether both paths lead to one folder. */
@@ -40,11 +41,19 @@ export function isSame(a: string, b: string): boolean {
   return first !== undefined && first.ino === second?.ino && first.dev === second.dev
 }
 
-/** @throws DataError when the position is none of this data set's */
+/** @throws DataError when the position is none of this data set's, which is another one then if the position makes sense */
 export function checkPosition({ position, steps, partial }: TrainingState, data: Loader, path: string): void {
   const { batchesPerEpoch } = data
   const expected = position.epoch * batchesPerEpoch + position.batch
   if (position.batch <= batchesPerEpoch && steps === expected && partial.steps === position.batch) return
+  const { epoch, batch } = position
+  const before = epoch === 0 ? batch : (steps - batch) / epoch
+  if (partial.steps === batch && Number.isInteger(before) && batch <= before && steps === epoch * before + batch) {
+    throw new DataError(
+      `resume: expected the images of the run of ${path}, ${epoch === 0 ? 'at least ' : ''}${before} batches, but received ` +
+        `${batchesPerEpoch} batches: ${data.name} has ${data.examples} images now`,
+    )
+  }
   throw new DataError(
     `checkpoint: expected ${expected} steps at batch ${position.batch} of ${batchesPerEpoch} in epoch ${position.epoch} ` +
       `in the training state beside ${path} but received ${steps}, ${partial.steps} of them in this epoch`,

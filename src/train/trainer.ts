@@ -22,7 +22,7 @@ import {
   storeModel,
 } from './checkpoint.ts'
 import { checkConfig, type TrainConfig } from './config.ts'
-import { openDataset } from './dataset.ts'
+import { openDataset, withClassNames } from './dataset.ts'
 import { type Disk, disk } from './disk.ts'
 import { checkFinite, checkLoss } from './diverged.ts'
 import { type Evaluation, evaluate, type readResults } from './evaluate.ts'
@@ -91,9 +91,10 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
 type LockFolder = () => Promise<RunLock>
 
 /** Trains in the folder that `lockFolder` makes and locks. */
-async function trainIn(lockFolder: LockFolder, checked: TrainConfig, options: TrainOptions): Promise<TrainResult> {
+async function trainIn(lockFolder: LockFolder, given: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const { runDir, resume, signal, onProgress, disk: on = disk } = options
-  const source = resume === undefined ? undefined : await findRun(resume, checked)
+  const source = resume === undefined ? undefined : await findRun(resume, given)
+  const checked = withClassNames(given, source?.config)
   const checkpoint = source?.checkpoint
   setThreads(checked.threads, checked.device) // what the system does not give makes no folder
   const net = checkpoint ? restoreNetwork(checkpoint.model, checked, source.path) : buildNetwork(checked)

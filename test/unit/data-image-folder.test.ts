@@ -1,12 +1,14 @@
 /** Folders of images: what is decoded, in which order, with which labels, and the text of each error. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { imageFolder } from '../../src/data/index.ts'
 import { DataError, InstallError } from '../../src/errors.ts'
-import { train, withDefaults } from '../../src/train/index.ts'
+import { crossEntropy } from '../../src/nn/index.ts'
+import { tensor } from '../../src/tensor.ts'
+import { evaluateCheckpoint, loadNetwork, readConfig, train, withDefaults } from '../../src/train/index.ts'
 import { caught, collect, noise, temporaryDirectory } from '../support/data-samples.ts'
 
 let root = ''
@@ -123,6 +125,63 @@ describe('training', () => {
     const text = `config: expected at least the 3 classes of ${root} for numClasses but received 2`
     await expect(train(few, { runDir: join(root, 'few') })).rejects.toThrow(new RangeError(text))
   })
+
+  const tiny = { dataset: 'folder', depth: 5, primaryPartition: 2, batchSize: 2, testBatchSize: 2, threads: 1 } as const
+
+  it('keeps the names of the classes, and goes on with the same only', async () => {
+    await writeSmall()
+    const config = withDefaults({ ...tiny, dataDir: root, numClasses: 4, numEpochs: 1 })
+    const runDir = join(root, 'run')
+    await train(config, { runDir })
+    expect((await readConfig(runDir)).classNames).toEqual(['ash', 'birch', 'cedar'])
+    expect((await readConfig(join(runDir, 'last.safetensors'))).classNames).toEqual(['ash', 'birch', 'cedar'])
+    const again = { runDir, resume: runDir }
+    expect((await train({ ...config, numEpochs: 2 }, again)).epochs).toBe(2)
+    for (const split of ['train', 'test']) renameSync(join(root, split, 'ash'), join(root, split, 'zelkova'))
+    const text = `config: expected the classes ash, birch, cedar in ${root} but received birch, cedar, zelkova`
+    for (const classNames of [undefined, ['ash', 'birch', 'cedar'], ['birch', 'cedar', 'zelkova']]) {
+      const error = await train({ ...config, numEpochs: 3, classNames }, again).catch(reason => reason)
+      expect(error).toEqual(new DataError(text))
+    }
+  })
+
+  it('is evaluated on classes of the same names, also on some of them', async () => {
+    await writeSmall()
+    const runDir = join(root, 'run')
+    await train(withDefaults({ ...tiny, dataDir: root, numEpochs: 2 }), { runDir })
+    const other = join(root, 'other')
+    cpSync(join(root, 'test', 'birch'), join(other, 'test', 'birch'), { recursive: true })
+    const evaluateIn = async (dataDir: string) =>
+      (await evaluateCheckpoint(runDir, { config: { dataDir } })) as { top1: number; loss: number }
+    const { net } = await loadNetwork(runDir)
+    await using loader = imageFolder({ root, split: 'test', batchSize: 1 })
+    const [, birch] = await collect(loader.plainBatches())
+    const { images } = birch as { images: Float32Array<ArrayBuffer> }
+    const logits = net.eval().forward(tensor(images, [1, 32, 32, 3]))
+    const loss = await crossEntropy(logits, tensor(new Int32Array([1]), [1])).item()
+    expect((await evaluateIn(other)).loss).toBeCloseTo(loss, 5)
+    net.dispose()
+    renameSync(join(other, 'test', 'birch'), join(other, 'test', 'yew'))
+    await expect(evaluateIn(other)).rejects.toThrow(
+      new DataError(
+        `imageFolder: expected the classes of the model (ash, birch, cedar) in ${join(other, 'test')} but found yew`,
+      ),
+    )
+  })
+
+  it('says that images came or went when the steps of an epoch are others', async () => {
+    await writeSmall()
+    const runDir = join(root, 'run')
+    const config = withDefaults({ ...tiny, dataDir: root, numEpochs: 2 })
+    await train(config, { runDir })
+    for (const seed of [2, 3]) await write(`train/ash/${seed}.png`, { seed })
+    await expect(train({ ...config, numEpochs: 3 }, { runDir, resume: runDir })).rejects.toThrow(
+      new DataError(
+        `resume: expected the images of the run of ${join(runDir, 'last.safetensors')}, 2 batches, but received 3 batches: ` +
+          'folder has 6 images now',
+      ),
+    )
+  })
 })
 
 describe('errors', () => {
@@ -200,6 +259,10 @@ describe('errors', () => {
     expectError({ mean: [1] }, new TypeError('imageFolder: expected mean to be three numbers but received [1]'))
     const std = new TypeError('imageFolder: expected std to be three positive numbers but received [1,0,1]')
     expectError({ std: [1, 0, 1] }, std)
+    for (const classes of [['ash', 'ash'], ['ash', 1], 'ash']) {
+      const text = `imageFolder: expected classes to be different names but received ${JSON.stringify(classes)}`
+      expectError({ classes }, new TypeError(text))
+    }
     expectError({ mirror: 1 }, new TypeError('imageFolder: expected mirror to be true or false but received 1'))
     expect(() => imageFolder(undefined as never)).toThrow(TypeError)
   })
