@@ -2,9 +2,10 @@
  * `igcnet train`: trains a network, or continues a run. Checked in test/cli/train.test.ts, test/cli/interrupt.test.ts
  * and test/cli/usage.test.ts.
  */
-import { existsSync } from 'node:fs'
+import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { makeDirectory } from '../directory.ts'
 import { networkTitle } from '../models/table.ts'
 import type { TrainConfig, TrainResult } from '../train/index.ts'
 import { toModelSizes } from '../train/network-sizes.ts'
@@ -38,14 +39,18 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   checkFileOptions(given, given.dataset ?? run?.config.dataset ?? 'digits')
   const config = checkedUsage(() => withDefaults({ ...run?.config, ...given }))
   warnOf(config.network, given, terminal)
-  const runDir = place.runDir ?? run?.folder ?? freshFolder(config)
+  const named = place.runDir ?? run?.folder
+  const runDir = named ?? (await freshFolder(config))
   const stream = terminal.progress(choice.json === true)
   const reporter = reporterFor(stream, headline(config, runDir, place))
   await stoppable(
     terminal,
     async stop => {
       const options = { runDir, resume: place.resume, signal: stop.signal, onProgress: reporter.show }
-      const result = await train(config, options).finally(() => reporter.close())
+      const result = await train(config, options).finally(() => {
+        reporter.close()
+        if (named === undefined) removeEmpty(runDir)
+      })
       if (choice.json) terminal.out(`${JSON.stringify(result)}\n`)
       const exitCode = stop.exitCode()
       if (result.stopped && exitCode !== undefined) throw new InterruptedError(exitCode, stopText(result, config))
@@ -80,13 +85,29 @@ async function storedRun({
   return { folder, config }
 }
 
-/** runs/<network>-<dataset>-<time>, with a number behind it if another run began in the same second. */
-function freshFolder({ network, dataset }: TrainConfig): string {
+/** Makes runs/<network>-<dataset>-<time>, with a number behind it if another run began in the same second. */
+async function freshFolder({ network, dataset }: TrainConfig): Promise<string> {
   const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 'yyyymmdd-hhmmss'.length)
   const folder = join('runs', `${network}-${dataset}-${time}`)
-  let free = folder
-  for (let i = 2; existsSync(free); i++) free = `${folder}-${i}`
-  return free
+  await makeDirectory('runs')
+  for (let i = 1; ; i++) {
+    const free = i === 1 ? folder : `${folder}-${i}`
+    try {
+      mkdirSync(free)
+      return free
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
+}
+
+/** What fails before it writes leaves no folder. */
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // it has files
+  }
 }
 
 function headline(config: TrainConfig, runDir: string, { resume }: RunPlace): string {

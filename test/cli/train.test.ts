@@ -1,5 +1,5 @@
 /** `igcnet train` and `igcnet evaluate` on a network that trains in a moment: results, run folders, resuming, failures. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { igcnet, lastJson, root, start, temporaryFolder } from './command-line.ts'
@@ -54,6 +54,24 @@ test('without --json: lines, and a folder below runs/', async () => {
   expect(lines.at(-2)).toMatch(new RegExp(`^best: top-1 [\\d.]+ % in epoch [12]: ${runDir}/best.safetensors$`))
   expect(lines.at(-1)).toBe(`last: ${runDir}/last.safetensors`)
   expect(existsSync(join(cwd, runDir, 'config.json'))).toBe(true)
+})
+
+test('two runs that begin in the same second have folders of their own, and a failed one leaves none', async () => {
+  const cwd = temporaryFolder()
+  /** The time of the name is noon, and is asked for by all at the moment `at`. */
+  const begin = (at: number, ...options: string[]) => {
+    const wait = `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, ${at} - Date.now()))`
+    const noon = `Date.prototype.toISOString = () => (${wait}, '2026-01-02T12:00:00.000Z')`
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(noon)}` }
+    return start(['train', ...tiny, ...options], { cwd, env }).ended
+  }
+  expect(await begin(0, '--dataset', 'cifar10', '--data-dir', 'nowhere')).toMatchObject({ code: 1 })
+  expect(readdirSync(join(cwd, 'runs'))).toEqual([])
+  const soon = Date.now() + 6000
+  const runs = await Promise.all([begin(soon), begin(soon), begin(soon)])
+  for (const run of runs) expect(run).toMatchObject({ code: 0, stderr: '' })
+  const name = 'plain_igc-digits-20260102-120000'
+  expect(readdirSync(join(cwd, 'runs')).sort()).toEqual([name, `${name}-2`, `${name}-3`])
 })
 
 test('every option reaches the configuration', async () => {
