@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { IgcError } from '../errors.ts'
 import type { Column, Member, MemberResult, StudyOptions } from '../reproduce/index.ts'
 import type { Progress, TrainConfig } from '../train/index.ts'
 import { InterruptedError } from './failure.ts'
@@ -58,7 +59,7 @@ interface Outcome<Row> {
 
 /**
  * Runs a study to its end or its first signal, and prints its table.
- * @throws InterruptedError when a signal ended it
+ * @throws InterruptedError when a signal ended it, IgcError when a network diverged
  */
 export async function runStudyCommand<Row extends MemberResult>(
   { runDir, json = false }: { runDir: string; json?: boolean | undefined },
@@ -86,6 +87,12 @@ export async function runStudyCommand<Row extends MemberResult>(
         throw new InterruptedError(code, `stopped after ${rows.length} of ${count} networks; the same command goes on`)
       }
       if (!json) terminal.out(outcomeText(outcome, runDir))
+      const diverged = rows.filter(({ testTop1 }) => Number.isNaN(testTop1)).map(({ id }) => id)
+      if (diverged.length === 0) return
+      throw new IgcError(
+        'ERR_IGC_DIVERGED',
+        `reproduce: expected finite losses but ${diverged.join(', ')} diverged. A smaller learning rate may help`,
+      )
     },
     () => {
       close()

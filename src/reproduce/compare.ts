@@ -18,7 +18,7 @@ import {
 import { type TrainConfig, withDefaults } from '../train/index.ts'
 import { accuracyRange } from './accuracy-range.ts'
 import { networkConfig, networkId, parseNetwork } from './network-spec.ts'
-import { type Member, type MemberResult, runStudy, type StudyOptions } from './study.ts'
+import { type Member, type MemberResult, runStudy, type StudyOptions, withStoredThreads } from './study.ts'
 import { type Column, RESULT_COLUMNS, recipeText, type StudyReport, writeStudy } from './study-files.ts'
 
 export interface Comparisons {
@@ -54,7 +54,7 @@ export async function compare(
   recipe: Partial<TrainConfig>,
   options: Omit<StudyOptions, 'onResult'>,
 ): Promise<Comparisons> {
-  const members = comparedMembers(words, recipe)
+  const members = await withStoredThreads(comparedMembers(words, recipe), recipe, options.runDir)
   const onResult = (results: readonly MemberResult[]) => writeStudy(options.runDir, reportOf(results, members))
   const { results, stopped } = await runStudy(members, { ...options, onResult })
   return { rows: results, stopped, count: members.length }

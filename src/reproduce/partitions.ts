@@ -16,7 +16,7 @@ import {
 } from '../train/chart.ts'
 import { type TrainConfig, withDefaults } from '../train/index.ts'
 import { accuracyRange } from './accuracy-range.ts'
-import { type Member, type MemberResult, runStudy, type StudyOptions } from './study.ts'
+import { type Member, type MemberResult, runStudy, type StudyOptions, withStoredThreads } from './study.ts'
 import { type Column, RESULT_COLUMNS, recipeText, type StudyReport, writeStudy } from './study-files.ts'
 
 /** Weights of a block in the paper's study. */
@@ -70,7 +70,7 @@ export async function partitions(
   options: PartitionStudyOptions,
 ): Promise<PartitionStudy> {
   const { budget = PAPER_BUDGET, ...rest } = options
-  const members = partitionMembers(recipe, budget)
+  const members = await withStoredThreads(partitionMembers(recipe, budget), recipe, rest.runDir)
   const shapes = new Map(members.map(({ id, shape }) => [id, shape]))
   const rowsOf = (results: readonly MemberResult[]) =>
     results.map(result => {

@@ -20,7 +20,7 @@ export interface Column<Row> {
   show(value: never): string
 }
 
-const digits = (count: number) => (value: number) => value.toFixed(count)
+const digits = (count: number) => (value: number) => (Number.isNaN(value) ? 'diverged' : value.toFixed(count))
 
 /** The columns of every study, behind those that say what the network is. */
 export const RESULT_COLUMNS: readonly Column<MemberResult>[] = [

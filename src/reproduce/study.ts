@@ -6,9 +6,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setThreads } from '../device.ts'
+import { IgcError } from '../errors.ts'
 import { buildNetwork, type EpochRow, type OnProgress, summarize, type TrainConfig, train } from '../train/index.ts'
 import { findRun } from '../train/resume.ts'
-import { CONFIG } from '../train/run-folder.ts'
+import { CONFIG, readRunConfig } from '../train/run-folder.ts'
 
 /** One network of a study. */
 export interface Member {
@@ -19,7 +20,10 @@ export interface Member {
   config: TrainConfig
 }
 
-/** What became of a member. Accuracies are percent; those of the last epoch but for `bestTop1`. */
+/**
+ * What became of a member. Accuracies are percent; those of the last epoch but for `bestTop1`. Of a network that diverged all
+ * that training brings is NaN, and `epochs` 0.
+ */
 export interface MemberResult {
   id: string
   title: string
@@ -59,8 +63,20 @@ export interface StudyResult {
   stopped: boolean
 }
 
+/** The members with the threads of the runs that are there already, unless the recipe has its own number. @throws DataError */
+export async function withStoredThreads<M extends Member>(
+  members: readonly M[],
+  recipe: Partial<TrainConfig>,
+  runDir: string,
+): Promise<readonly M[]> {
+  const begun = members.map(({ id }) => join(runDir, id)).find(folder => existsSync(join(folder, CONFIG)))
+  if (recipe.threads !== undefined || begun === undefined) return members
+  const { threads } = await readRunConfig(begun)
+  return members.map(member => ({ ...member, config: { ...member.config, threads } }))
+}
+
 /**
- * Trains what is not finished.
+ * Trains what is not finished. A network that diverges does not end the study.
  * @throws RangeError for members of the same name, or one whose folder has a run with another configuration; what `train`
  * throws
  */
@@ -96,7 +112,7 @@ async function finishedRows({ config }: Member, folder: string): Promise<EpochRo
   return state && state.position.epoch >= config.numEpochs ? state.rows.slice(0, config.numEpochs) : undefined
 }
 
-/** Trains a member to its end, from its checkpoint if there is one; undefined when the signal stopped it before. */
+/** Trains a member to its end, from its checkpoint if there is one; undefined when the signal stopped it before, none when it diverged. */
 async function trainMember(
   member: Member,
   folder: string,
@@ -104,8 +120,13 @@ async function trainMember(
 ): Promise<EpochRow[] | undefined> {
   if (signal?.aborted) return undefined
   const resume = existsSync(join(folder, CONFIG)) ? folder : undefined
-  const { stopped } = await train(member.config, { runDir: folder, resume, signal, onProgress })
-  return stopped ? undefined : finishedRows(member, folder)
+  try {
+    const { stopped } = await train(member.config, { runDir: folder, resume, signal, onProgress })
+    return stopped ? undefined : finishedRows(member, folder)
+  } catch (error) {
+    if (error instanceof IgcError && error.code === 'ERR_IGC_DIVERGED') return []
+    throw error
+  }
 }
 
 function resultOf({ id, title, config }: Member, rows: readonly EpochRow[]): MemberResult {
@@ -113,7 +134,7 @@ function resultOf({ id, title, config }: Member, rows: readonly EpochRow[]): Mem
   const net = buildNetwork(config)
   const { parameters, macs } = summarize(net)
   net.dispose()
-  const last = rows.at(-1) as EpochRow
+  const last = rows.at(-1)
   const mean = (value: (row: EpochRow) => number) => rows.reduce((sum, row) => sum + value(row), 0) / rows.length
   return {
     id,
@@ -121,10 +142,10 @@ function resultOf({ id, title, config }: Member, rows: readonly EpochRow[]): Mem
     parameters,
     multiplyAdds: macs,
     epochs: rows.length,
-    testTop1: last.testTop1,
-    bestTop1: rows.reduce((best, row) => Math.max(best, row.testTop1), 0),
-    testLoss: last.testLoss,
-    trainLoss: last.trainLoss,
+    testTop1: last?.testTop1 ?? Number.NaN,
+    bestTop1: last ? rows.reduce((best, row) => Math.max(best, row.testTop1), 0) : Number.NaN,
+    testLoss: last?.testLoss ?? Number.NaN,
+    trainLoss: last?.trainLoss ?? Number.NaN,
     trainMsPerImage: mean(row => 1000 / row.imagesPerSecond),
     seconds: mean(row => row.seconds) * rows.length,
   }

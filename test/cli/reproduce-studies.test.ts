@@ -50,6 +50,24 @@ test('compare: Ctrl-C keeps what is done, and says how to go on', async () => {
   expect(shorter.stderr).toMatch(/^igcnet: resume: expected the lrSteps .* of the run in .*plain-W4-d5 but received /)
 })
 
+test('compare: a network that diverges is named at the end, with the exit code 1', async () => {
+  const runDir = join(temporaryFolder(), 'wild')
+  const recipe = [...tiny, '--lr', '1000', '--lr-steps', 'none', '--wd', '1', '--num-epochs', '50', '--run-dir', runDir]
+  const { code, stdout, stderr } = await igcnet(
+    'reproduce',
+    'compare',
+    '--networks',
+    'plain_igc-L2M2,plain-W4',
+    ...recipe,
+  )
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr:
+      'igcnet: reproduce: expected finite losses but plain_igc-L2M2-d5, plain-W4-d5 diverged. A smaller learning rate may help\n',
+  })
+  expect(stdout).toMatch(/^plain-W4-d5 +[\d,]+ .* diverged /m)
+})
+
 test.each([
   ['reproduce compare', 'reproduce compare: expected --networks <list>'],
   ['reproduce compare --networks plain,', '--networks: expected names separated by commas but received "plain,"'],

@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { compare } from '../../src/reproduce/compare.ts'
 import { partitionMembers, partitions } from '../../src/reproduce/partitions.ts'
 import type { MemberResult } from '../../src/reproduce/study.ts'
@@ -118,6 +118,36 @@ test('a folder with a study of another recipe is refused, and so is a budget wit
   expect(error.message).toBe(`resume: expected the lr 0.1 of the run in ${join(runDir, 'L11M1')} but received 0.05`)
   await expect(partitions(recipe, { runDir, budget: 60 })).rejects.toThrow(
     new RangeError('partitions: expected a budget that some L and M meet but received 60'),
+  )
+})
+
+test('a network that diverges has a row that says so, and the next one is trained', async () => {
+  const runDir = join(root.path, 'diverged')
+  const wild = { ...recipe, lr: 1000, lrSteps: [], momentum: 1, weightDecay: 1, numEpochs: 50 }
+  const { rows, stopped } = await compare(['plain_igc-L2M2', 'plain-W4'], wild, { runDir })
+  expect(stopped).toBe(false)
+  expect(rows.map(({ id }) => id)).toEqual(['plain_igc-L2M2-d5', 'plain-W4-d5'])
+  for (const row of rows) {
+    expect(row).toMatchObject({ epochs: 0, testTop1: Number.NaN, bestTop1: Number.NaN, seconds: Number.NaN })
+    expect(row.parameters).toBeGreaterThan(100)
+  }
+  expect(text(runDir, 'table.md')).toMatch(/^\| plain-W4-d5 \| .*\| diverged \| diverged \|/m)
+  expect(JSON.parse(text(runDir, 'table.json')).rows[1]).toMatchObject({ id: 'plain-W4-d5', testTop1: null })
+  expect(text(runDir, 'plot.svg')).not.toMatch(/NaN|Infinity/)
+})
+
+test('a study goes on with its own number of threads, unless another is asked for', async () => {
+  const runDir = join(root.path, 'threads')
+  const { threads, ...open } = { ...recipe, numEpochs: 1 }
+  await compare(['plain-W4'], { ...open, threads: 2 }, { runDir })
+  vi.stubEnv('IGCNET_THREADS', '1')
+  const seen: number[] = []
+  await compare(['plain-W4', 'plain_igc-L2M2'], open, { runDir, onMember: ({ config }) => seen.push(config.threads) })
+  vi.unstubAllEnvs()
+  expect(seen).toEqual([2, 2])
+  expect(text(runDir, 'table.md')).toContain('cpu, 2 threads')
+  await expect(compare(['plain-W4'], { ...open, threads }, { runDir })).rejects.toThrow(
+    'resume: expected the threads 2 of the run',
   )
 })
 
