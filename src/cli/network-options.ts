@@ -56,7 +56,7 @@ function addPaperSizes(command: Command): void {
     )
     .option(
       '--multiplier <f>',
-      'multiplies all widths of igcv2_mobilenet and igcv3_d (default: 1)',
+      'multiplies all widths of igcv2_mobilenet and igcv3_d, whose last 1280 stay below 1 (default: 1)',
       realNumber('--multiplier', { least: 0.01, most: 64 }),
     )
 }

@@ -78,10 +78,11 @@ export function epochList(option: string): Parser<number[]> {
   }
 }
 
-/** A path: any text but the empty one. */
+/** A path: any text but the empty one, and what looks like the next option. */
 export function path(option: string): Parser<string> {
   return text => {
     if (text === '' || text.includes('\0')) throw refuse(option, 'a path', text)
+    if (text.startsWith('--')) throw refuse(option, `a path (./${text} is one)`, text)
     return text
   }
 }

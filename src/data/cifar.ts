@@ -133,10 +133,11 @@ function missingFiles({ name }: CifarFormat, directory: string, files: readonly 
   return files.filter(file => statOf(name, join(directory, file)) === undefined)
 }
 
-/** `root` itself if it has the name of the data set or one of its files, else the directory in it. */
+/** Where the fewest files are missing: `root` itself, or the directory in it; that one where neither has any, unless it is `root`. */
 function findDirectory(format: CifarFormat, root: string, needed: readonly string[]): string {
-  const holdsFiles = missingFiles(format, root, needed).length < needed.length
-  return holdsFiles || basename(root) === format.directory ? root : join(root, format.directory)
+  const inner = join(root, format.directory)
+  const [here, there] = [root, inner].map(place => missingFiles(format, place, needed).length) as [number, number]
+  return here < there || (here === there && basename(root) === format.directory) ? root : inner
 }
 
 function missingError({ name, archive }: CifarFormat, root: string, directory: string, missing: string[]): DataError {

@@ -5,13 +5,14 @@
 
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { extract } from 'tar'
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
+import { statOf } from '../file.ts'
 import type { OnDownload } from './options.ts'
 
 /** Where a data set comes from. */
@@ -154,10 +155,27 @@ async function putInPlace(unpacked: string, directory: string, files: readonly s
   try {
     await rename(unpacked, directory)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    // The directory exists and is not empty (EPERM on Windows).
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'EPERM') throw error
-    for (const file of present) await rename(join(unpacked, file), join(directory, file))
+    // It exists: with files, or as a link to a folder, or the place where a disk is mounted.
+    if (!statOf('download', directory)?.isDirectory()) throw error
+    for (const file of present) await move(join(unpacked, file), directory)
+  }
+}
+
+/** Moves a file into a directory, which may be on another disk: then by a copy, whole under its name or not at all. */
+async function move(file: string, directory: string): Promise<void> {
+  const target = join(directory, basename(file))
+  try {
+    await rename(file, target)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error
+    const unfinished = `${target}.tmp`
+    try {
+      await copyFile(file, unfinished)
+      await rename(unfinished, target)
+    } catch (cause) {
+      await rm(unfinished, { force: true })
+      throw cause
+    }
   }
 }
 

@@ -45,7 +45,8 @@ const WORKER = new URL(
 /** The batches of a source, in order and without end: after the last batch of an epoch comes the next epoch. */
 export class BatchQueue {
   readonly #worker: Worker
-  readonly #plan: BatchPlan
+  /** Of the largest batch. */
+  readonly #capacity: number
   readonly #batchesPerEpoch: number
   /** Requests without an answer yet, in the order in which the worker answers them. */
   #sent: Waiting[] = []
@@ -58,7 +59,7 @@ export class BatchQueue {
 
   /** Starts the worker; `entry` is another one, for tests. */
   constructor(source: ImageSource, plan: BatchPlan, entry: URL = WORKER) {
-    this.#plan = plan
+    this.#capacity = Math.min(plan.batchSize, source.labels.length)
     this.#batchesPerEpoch = countBatches(source.labels.length, plan)
     this.#worker = new Worker(entry, {
       workerData: { source, plan } satisfies WorkerInput,
@@ -122,10 +123,9 @@ export class BatchQueue {
   }
 
   #request(position: Position): Waiting {
-    const { batchSize } = this.#plan
     const buffers = this.#spare.pop() ?? {
-      images: new ArrayBuffer(batchSize * IMAGE_VALUES * Float32Array.BYTES_PER_ELEMENT),
-      labels: new ArrayBuffer(batchSize * Int32Array.BYTES_PER_ELEMENT),
+      images: new ArrayBuffer(this.#capacity * IMAGE_VALUES * Float32Array.BYTES_PER_ELEMENT),
+      labels: new ArrayBuffer(this.#capacity * Int32Array.BYTES_PER_ELEMENT),
     }
     let resolve: Waiting['resolve'] = () => {}
     let reject: Waiting['reject'] = () => {}

@@ -10,8 +10,9 @@
  * The paper has a second permutation behind the projection, Reorder(C/2); the published graph and the script have one.
  * `permutations: 2` builds the paper's block. Widths are rounded to even numbers, for the two groups.
  * QUIRK: the script multiplies the in-channels by the multiplier once more when it computes the expansion, so that other
- * multipliers than 1 give odd expansions; here the expansion is 6 times the in-channels always. Above a multiplier of 1
- * the script has one channel more than 1280 times it; here it is rounded like all widths.
+ * multipliers than 1 give odd expansions; here the expansion is 6 times the in-channels always. Below a multiplier of 1
+ * the head keeps its 1280 channels, as in the script; above it the script has one channel more than 1280 times it, which is
+ * rounded here like all widths.
  * The frame `cifar`, for 32x32 images: no stride in the stem and in stage 2, as is usual; the parameters are the same.
  * Counts are checked in test/unit/model-counts.test.ts, values in test/golden.
  */

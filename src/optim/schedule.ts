@@ -1,6 +1,6 @@
 /** Learning rates as functions of the position in the training. Checked in test/unit/schedule.test.ts. */
 
-/** The learning rate at a position, counted in epochs from 0; 2.5 is in the middle of the third. */
+/** The learning rate at a position, counted in epochs from 0; 2.5 is in the middle of the third, and what is below 0 counts as 0. */
 export type Schedule = (epoch: number) => number
 
 interface WarmUp {
@@ -9,7 +9,10 @@ interface WarmUp {
 }
 
 function withWarmUp(warmupEpochs: number, schedule: Schedule): Schedule {
-  return epoch => (epoch < warmupEpochs ? schedule(epoch) * (epoch / warmupEpochs) : schedule(epoch))
+  return position => {
+    const epoch = Math.max(position, 0)
+    return epoch < warmupEpochs ? schedule(epoch) * (epoch / warmupEpochs) : schedule(epoch)
+  }
 }
 
 /**

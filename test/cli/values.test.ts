@@ -82,6 +82,9 @@ test('names and paths', () => {
   expect(() => oneOf('device', DEVICES, { gpu: 'cuda' })('GPU')).toThrow('unknown device "GPU": did you mean cuda?')
   expect(path('--run-dir')('a b')).toBe('a b')
   expect(() => path('--run-dir')('')).toThrow('--run-dir: expected a path but received ""')
+  expect(() => path('--run-dir')('--json')).toThrow(
+    '--run-dir: expected a path (./--json is one) but received "--json"',
+  )
   expect(() => path('--run-dir')('a\0b')).toThrow('--run-dir: expected a path')
 })
 

@@ -87,6 +87,13 @@ describe('reading', () => {
     expect(batch?.images[0]).toBe(Math.fround(red))
   })
 
+  it('takes the directory where a part of the files lies beside it, too', async () => {
+    writeRecordFiles(SMALL10, directory)
+    const [expected] = await readPrints(directory)
+    for (const name of ['data_batch_1.bin', 'test_batch.bin']) writeFileSync(join(directory, '..', name), 'another')
+    expect((await readPrints(join(directory, '..')))[0]).toEqual(expected)
+  })
+
   it('accepts the parent of the directory, and a directory of another name', async () => {
     writeRecordFiles(SMALL10, directory)
     const [expected] = await readPrints(directory)

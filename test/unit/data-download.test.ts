@@ -4,7 +4,16 @@
  */
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
@@ -121,6 +130,19 @@ describe('a good download', () => {
     expect(readdirSync(join(root, DIRECTORY)).sort()).toEqual([...FILES, 'mine.txt'].sort())
     expect(readdirSync(root)).toEqual([DIRECTORY])
   })
+
+  it.each([() => join(home, 'disk'), () => (existsSync('/dev/shm') ? '/dev/shm' : home)])(
+    'fills a folder that a link leads to',
+    async place => {
+      mkdirSync(join(home, 'disk'))
+      const target = mkdtempSync(join(place(), 'igcnet-test-'))
+      cleanUp.push(() => rmSync(target, { recursive: true }))
+      symlinkSync(target, join(root, DIRECTORY))
+      await download(wanted(await serveBytes(await packSmall10())))
+      expect(readdirSync(target).sort()).toEqual([...FILES].sort())
+      expect(readdirSync(root)).toEqual([DIRECTORY])
+    },
+  )
 
   it('feeds loaders that ask for it, once for both', async () => {
     const bytes = await packSmall10()

@@ -76,6 +76,14 @@ describe('BatchQueue', () => {
     }
   })
 
+  it('has no memory for more images than there are', async () => {
+    const queue = new BatchQueue(SOURCE, { ...PLAN, batchSize: 65_536 })
+    cleanUp.push(() => queue.close())
+    const { images, labels, count } = await queue.take(START)
+    expect(count).toBe(10)
+    expect([images.buffer.byteLength, labels.buffer.byteLength]).toEqual([10 * 3072 * 4, 10 * 4])
+  })
+
   it('asks for a fixed number of batches ahead', async () => {
     // This worker is slow, and answers with the number of requests so far as count.
     const counting = workerOf(`

@@ -49,6 +49,12 @@ describe('cosine', () => {
   })
 })
 
+it('takes a position below 0 for 0', () => {
+  expectRates(at(optim.multiStep({ lr: 0.1, steps: [5] }), [-1, -0.5]), [0.1, 0.1])
+  expectRates(at(optim.cosine({ lr: 0.1, epochs: 5 }), [-1, -0.5]), [0.1, 0.1])
+  expectRates(at(optim.cosine({ lr: 0.1, epochs: 5, warmupEpochs: 2 }), [-1]), [0])
+})
+
 describe('numbers that make no sense', () => {
   it.each([
     [() => optim.multiStep({ lr: -1, steps: [] }), 'multiStep: expected a number of 0 or more for lr but received -1'],
