@@ -133,11 +133,19 @@ function missingFiles({ name }: CifarFormat, directory: string, files: readonly 
   return files.filter(file => statOf(name, join(directory, file)) === undefined)
 }
 
-/** Where the fewest files are missing: `root` itself, or the directory in it; that one where neither has any, unless it is `root`. */
+/**
+ * Where fewer of the needed files are missing, or else of all: `root` itself, or the directory in it. Where both are alike,
+ * `root` if it holds any, or has the name of the data set.
+ */
 function findDirectory(format: CifarFormat, root: string, needed: readonly string[]): string {
   const inner = join(root, format.directory)
-  const [here, there] = [root, inner].map(place => missingFiles(format, place, needed).length) as [number, number]
-  return here < there || (here === there && basename(root) === format.directory) ? root : inner
+  const all = [...format.files.train, ...format.files.test]
+  for (const files of [needed, all]) {
+    const [here, there] = [root, inner].map(place => missingFiles(format, place, files).length) as [number, number]
+    if (here !== there) return here < there ? root : inner
+  }
+  const holdsFiles = missingFiles(format, root, all).length < all.length
+  return holdsFiles || basename(root) === format.directory ? root : inner
 }
 
 function missingError({ name, archive }: CifarFormat, root: string, directory: string, missing: string[]): DataError {

@@ -94,6 +94,16 @@ describe('reading', () => {
     expect((await readPrints(join(directory, '..')))[0]).toEqual(expected)
   })
 
+  it('takes the files themselves where the directory beside them is as complete', async () => {
+    const root = join(directory, '..')
+    writeRecordFiles(SMALL10, directory)
+    writeRecordFiles(SMALL10, root)
+    writeFileSync(join(directory, 'test_batch.bin'), 'another')
+    writeFileSync(join(directory, 'data_batch_1.bin'), 'another')
+    expect((await readAll(SMALL10, { root, ...PLAIN_TRAIN })).length).toBe(5)
+    expect((await readPrints(root)).length).toBeGreaterThan(0)
+  })
+
   it('accepts the parent of the directory, and a directory of another name', async () => {
     writeRecordFiles(SMALL10, directory)
     const [expected] = await readPrints(directory)
