@@ -1,7 +1,7 @@
 /**
  * Every error that igcnet throws on purpose. Each class has a stable `code`; messages have the form
- * `op: expected … but received …` where a value was given. The classes are handed to the native addon when it loads (native.ts),
- * which throws the same ones. Wrong kinds of JavaScript values are plain `TypeError`s, and numbers out of
+ * `op: expected … but received …` where a value was given. The classes are handed to the native addon when it loads
+ * (native.ts), which throws the same ones. Wrong kinds of JavaScript values are plain `TypeError`s, and numbers out of
  * range plain `RangeError`s.
  */
 

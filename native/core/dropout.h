@@ -19,7 +19,7 @@ struct DropoutParams {
 
 // Whether the two elements of one block are kept; element i is number i % 2 of block offset + i / 2.
 IGCNET_HOST_DEVICE inline std::array<bool, 2> dropout_keeps(const DropoutParams& params, uint64_t block) {
-  const auto [u0, u1] = random_uniform_pair({params.seed, 0, 0.0, 1.0}, block);
+  const auto [u0, u1] = random_uniform_pair<double>({params.seed, 0, 0.0, 1.0}, block);
   return {u0 >= params.rate, u1 >= params.rate};
 }
 

@@ -55,24 +55,25 @@ IGCNET_HOST_DEVICE inline std::array<double, 2> unit_pair(uint64_t seed, uint64_
   return {unit(words[0], words[1]), unit(words[2], words[3])};
 }
 
-// Before rounding to the tensor's type. A uniform is in [a, b).
-IGCNET_HOST_DEVICE inline std::array<double, 2> random_uniform_pair(const RandomParams& params, uint64_t block) {
-  const auto [u0, u1] = unit_pair(params.seed, block);
-  return {params.a + (params.b - params.a) * u0, params.a + (params.b - params.a) * u1};
-}
-
-// A uniform rounded to T, float or double: where that makes it b, the number below, so that it stays in [a, b).
+// T: float or double. Where rounding makes a uniform b it is the number below, so that it stays in [a, b).
 template <class T>
-IGCNET_HOST_DEVICE T rounded_uniform(const RandomParams& params, double uniform) {
-  const T rounded = static_cast<T>(uniform), low = static_cast<T>(params.a), high = static_cast<T>(params.b);
-  return rounded >= high && low < high ? std::nextafter(high, low) : rounded;
+IGCNET_HOST_DEVICE std::array<T, 2> random_uniform_pair(const RandomParams& params, uint64_t block) {
+  const T low = static_cast<T>(params.a), high = static_cast<T>(params.b);
+  const auto place = [&](double unit) {
+    const T rounded = static_cast<T>(params.a + (params.b - params.a) * unit);
+    return rounded >= high && low < high ? std::nextafter(high, low) : rounded;
+  };
+  const auto [u0, u1] = unit_pair(params.seed, block);
+  return {place(u0), place(u1)};
 }
 
-IGCNET_HOST_DEVICE inline std::array<double, 2> random_normal_pair(const RandomParams& params, uint64_t block) {
+template <class T>
+IGCNET_HOST_DEVICE std::array<T, 2> random_normal_pair(const RandomParams& params, uint64_t block) {
   constexpr double kTwoPi = 6.283185307179586476925;
   const auto [u0, u1] = unit_pair(params.seed, block);
   const double radius = params.b * std::sqrt(-2.0 * std::log(1.0 - u0));
-  return {params.a + radius * std::cos(kTwoPi * u1), params.a + radius * std::sin(kTwoPi * u1)};
+  return {static_cast<T>(params.a + radius * std::cos(kTwoPi * u1)),
+          static_cast<T>(params.a + radius * std::sin(kTwoPi * u1))};
 }
 
 }  // namespace igcnet

@@ -22,15 +22,16 @@ HWY_INLINE void ask_for(const float* x, int64_t place) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 3);
 }
 
-// body(row, i) for every row; i < kSums is another one for neighbouring rows: sums that do not wait for each other.
-constexpr int kSums = 4;
+// body(row, i) for every row; i < kParts differs for neighbouring rows: sums in so many parts do not wait for each
+// other.
+constexpr int kParts = 4;
 
 template <class Body>
 HWY_INLINE void for_each_row(int64_t rows, const Body& body) {
   int64_t row = 0;
-  for (; row + kSums <= rows; row += kSums) {
+  for (; row + kParts <= rows; row += kParts) {
 #pragma GCC unroll 4
-    for (int i = 0; i < kSums; ++i) body(row + i, i);
+    for (int i = 0; i < kParts; ++i) body(row + i, i);
   }
   for (; row < rows; ++row) body(row, 0);
 }
@@ -38,7 +39,7 @@ HWY_INLINE void for_each_row(int64_t rows, const Body& body) {
 // Sums of a vector of channels over rows.
 template <class D, class V = hn::Vec<D>>
 struct RowSums {
-  V part[kSums];
+  V part[kParts];
 
   HWY_INLINE explicit RowSums(D d) : part{hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)} {}
   HWY_INLINE V total() const { return hn::Add(hn::Add(part[0], part[1]), hn::Add(part[2], part[3])); }
@@ -132,12 +133,12 @@ void mask_and_sum(const ChannelNorm& norm, const float* x, const float* g, float
   });
 }
 
-template <bool kMore, bool kSumsToo>
+template <bool kMore, bool kSums>
 void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, float* HWY_RESTRICT sums) {
   const ReluSumGradient g = given;
   for_each_vector(0, C, [&](auto d, int64_t c) HWY_ATTR {
     auto mean = hn::Zero(d);
-    if constexpr (kSumsToo) mean = hn::LoadU(d, g.mean + c);
+    if constexpr (kSums) mean = hn::LoadU(d, g.mean + c);
     RowSums sum(d), product(d);
     for_each_row(rows, [&](int64_t row, int i) HWY_ATTR {
       const int64_t at = row * C + c;
@@ -145,12 +146,12 @@ void relu_sum_gradient(const ReluSumGradient& given, int64_t rows, int64_t C, fl
       if constexpr (kMore) gradient = hn::Add(gradient, hn::LoadU(d, g.more + at));
       gradient = behind_relu(d, gradient, hn::LoadU(d, g.y + at));
       hn::StoreU(gradient, d, g.dv + at);
-      if constexpr (kSumsToo) {
+      if constexpr (kSums) {
         sum.part[i] = hn::Add(sum.part[i], gradient);
         product.part[i] = hn::MulAdd(gradient, hn::Sub(hn::LoadU(d, g.x + at), mean), product.part[i]);
       }
     });
-    if constexpr (kSumsToo) {
+    if constexpr (kSums) {
       hn::StoreU(hn::Add(hn::LoadU(d, sums + c), sum.total()), d, sums + c);
       hn::StoreU(hn::Add(hn::LoadU(d, sums + C + c), product.total()), d, sums + C + c);
     }

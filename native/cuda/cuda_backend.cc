@@ -1,7 +1,5 @@
 #include "cuda/cuda_backend.h"
 
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <utility>
@@ -10,13 +8,6 @@
 
 namespace igcnet {
 namespace {
-
-bool tf32_asked_for() {
-  const char* value = std::getenv("IGCNET_TF32");
-  if (value == nullptr || *value == 0 || std::strcmp(value, "0") == 0) return false;
-  if (std::strcmp(value, "1") == 0) return true;
-  throw Error(ErrorCode::kRange, std::string("IGCNET_TF32: expected 0 or 1 but received ") + value);
-}
 
 // The libraries' interfaces take pointers without const for what they only read.
 void* unconst(const Input& x) { return const_cast<void*>(x.data); }
@@ -34,12 +25,12 @@ CudaBackend::CudaBackend(const CudaLibraries& libraries, std::unique_ptr<simt::P
       name_(std::move(name)),
       cublas_(libraries.cublas),
       blas_(nullptr, cublas_.cublasDestroy_v2),
-      convolutions_(libraries.cudnn, platform(), tf32_asked_for()) {
+      convolutions_(libraries.cudnn, platform(), simt::tf32_asked_for()) {
   cublasHandle_t made = nullptr;
   check_blas(cublas_, "cublasCreate(&made)", cublas_.cublasCreate_v2(&made));
   blas_.reset(made);
   check_blas(cublas_, "cublasSetStream(made, stream())", cublas_.cublasSetStream_v2(made, stream()));
-  const cublasMath_t mode = tf32_asked_for() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
+  const cublasMath_t mode = simt::tf32_asked_for() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
   check_blas(cublas_, "cublasSetMathMode(made, mode)", cublas_.cublasSetMathMode(made, mode));
 }
 

@@ -7,10 +7,9 @@
 namespace igcnet::simt {
 namespace {
 
-// As rounded_uniform(), to T.
+// A uniform, which stays below high in T too.
 template <class T>
-__device__ T stored_uniform(const RandomParams& p, double uniform) {
-  const float rounded = rounded_uniform<float>(p, uniform);
+__device__ T stored_uniform(const RandomParams& p, float rounded) {
   if constexpr (std::is_same_v<T, float>) {
     return rounded;
   } else {
@@ -26,10 +25,10 @@ __global__ void random_kernel(RandomParams p, int64_t n, T* y) {
   const int64_t pair = global_thread();
   if (2 * pair >= n) return;
   const uint64_t block = p.offset + static_cast<uint64_t>(pair);
-  const auto values = kNormal ? random_normal_pair(p, block) : random_uniform_pair(p, block);
+  const auto values = kNormal ? random_normal_pair<float>(p, block) : random_uniform_pair<float>(p, block);
   for (int i = 0; i < 2 && 2 * pair + i < n; ++i) {
-    const double value = values[static_cast<size_t>(i)];
-    y[2 * pair + i] = kNormal ? stored_as<T>(static_cast<float>(value)) : stored_uniform<T>(p, value);
+    const float value = values[static_cast<size_t>(i)];
+    y[2 * pair + i] = kNormal ? stored_as<T>(value) : stored_uniform<T>(p, value);
   }
 }
 

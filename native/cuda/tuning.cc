@@ -34,11 +34,17 @@ std::string tuning_file() {
   return (cache.empty() ? home + "/.cache" : cache) + "/igcnet/cuda-tuning.txt";
 }
 
+bool tf32_asked_for() {
+  const std::string asked = environment("IGCNET_TF32");
+  if (asked.empty() || asked == "0") return false;
+  if (asked == "1") return true;
+  throw Error(ErrorCode::kRange, "IGCNET_TF32: expected 0 or 1 but received " + asked);
+}
+
 Tuning::Tuning(Platform& platform, std::string file)
     : platform_(platform),
       file_(std::move(file)),
-      machine_("igcnet " IGCNET_CUDA_HASH ", " + platform.description() +
-               (environment("IGCNET_TF32") == "1" ? ", TF32" : "")) {
+      machine_("igcnet " IGCNET_CUDA_HASH ", " + platform.description() + (tf32_asked_for() ? ", TF32" : "")) {
   if (!file_.empty()) load();
 }
 

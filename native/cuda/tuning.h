@@ -14,6 +14,9 @@ namespace igcnet::simt {
 
 class Platform;
 
+// Whether IGCNET_TF32 allows TF32: 1, not 0 or nothing. Throws RangeError for others.
+bool tf32_asked_for();
+
 class Tuning {
  public:
   // What makes two calls alike, such as direction, dtype and sizes.

@@ -8,13 +8,13 @@
 namespace igcnet {
 namespace {
 
-// pair_of(block): the two doubles of one block; round(T(), value) is a value in T.
-template <class PairOf, class Round>
-void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of, Round round) {
+// pair_of(T(), block): the two numbers of one block.
+template <class PairOf>
+void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of) {
   dispatch_floating(y.dtype, [&]<class T>() {
     for (int64_t i = 0; i < y.elements(); ++i) {
       const uint64_t block = offset + static_cast<uint64_t>(i / 2);
-      y.as<T>()[i] = round(T(), pair_of(block)[static_cast<size_t>(i % 2)]);
+      y.as<T>()[i] = pair_of(T(), block)[static_cast<size_t>(i % 2)];
     }
   });
 }
@@ -22,15 +22,11 @@ void fill_with_pairs(uint64_t offset, const Output& y, PairOf pair_of, Round rou
 }  // namespace
 
 void ReferenceBackend::random_uniform(const RandomParams& p, const Output& y) {
-  fill_with_pairs(
-      p.offset, y, [&p](uint64_t block) { return random_uniform_pair(p, block); },
-      [&p]<class T>(T, double value) { return rounded_uniform<T>(p, value); });
+  fill_with_pairs(p.offset, y, [&p]<class T>(T, uint64_t block) { return random_uniform_pair<T>(p, block); });
 }
 
 void ReferenceBackend::random_normal(const RandomParams& p, const Output& y) {
-  fill_with_pairs(
-      p.offset, y, [&p](uint64_t block) { return random_normal_pair(p, block); },
-      []<class T>(T, double value) { return static_cast<T>(value); });
+  fill_with_pairs(p.offset, y, [&p]<class T>(T, uint64_t block) { return random_normal_pair<T>(p, block); });
 }
 
 }  // namespace igcnet

@@ -30,7 +30,10 @@ export class Generator {
     this.#seed = checkCounter('seed', seed)
   }
 
-  /** Numbers evenly distributed over [low, high). Defaults: 0 and 1. @throws RangeError unless both are finite and low is at most high */
+  /**
+   * Numbers evenly distributed over [low, high). Defaults: 0 and 1.
+   * @throws RangeError unless both and their difference are finite, and low is at most high
+   */
   uniform<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { low?: number; high?: number } = {},
@@ -45,7 +48,10 @@ export class Generator {
     return this.#draw(native.randomUniform, shape, options, low, high)
   }
 
-  /** Normally distributed numbers. Defaults: mean 0, standard deviation 1. @throws RangeError unless both are finite and the latter 0 or more */
+  /**
+   * Normally distributed numbers. Defaults: mean 0, standard deviation 1.
+   * @throws RangeError unless both are finite and the latter 0 or more
+   */
   normal<const S extends Shape, D extends FloatDType = 'f32'>(
     shape: S,
     options: RandomOptions<D> & { mean?: number; std?: number } = {},

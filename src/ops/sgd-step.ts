@@ -22,7 +22,8 @@ export interface SgdParameter {
  * `d = g + weightDecay w; v = momentum v + d; w -= lr (nesterov ? d + momentum v : v)`, updating w and v of every
  * parameter in place, or of none; with `scaling`, g / scale in the place of g, and nothing where something was found. All
  * of one dtype and device.
- * @throws ShapeError, DTypeError, DeviceError, RangeError; TypeError for parameters that share memory and for a scaling of no tensors
+ * @throws ShapeError, DTypeError, DeviceError, RangeError; TypeError for parameters that share memory, and for a scaling
+ * without tensors
  */
 export function sgdStep(parameters: readonly SgdParameter[], params: SgdParams, scaling?: GradientScale): void {
   if (scaling !== undefined) expectOptions('sgdStep', scaling)

@@ -112,7 +112,7 @@ async function finishedRows({ config }: Member, folder: string): Promise<EpochRo
   return state && state.position.epoch >= config.numEpochs ? state.rows.slice(0, config.numEpochs) : undefined
 }
 
-/** Trains a member to its end, from its checkpoint if there is one; undefined when the signal stopped it before, none when it diverged. */
+/** Trains a member to its end, from its checkpoint if there is one; undefined when stopped before, no rows when it diverged. */
 async function trainMember(
   member: Member,
   folder: string,

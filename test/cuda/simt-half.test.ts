@@ -206,6 +206,18 @@ describe.each(['bf16', 'f16'] as const)('%s', half => {
     expect(actual.at(-1)).toBeLessThan((actual[0] as number) - 0.2)
   })
 
+  it('uniforms stay below high where they are rounded', () => {
+    for (const [low, high] of [
+      [0, 1],
+      [-2, -1],
+      [-1, 0],
+    ] as const) {
+      using x = new Generator(1).uniform([1 << 15], { low, high, dtype: half, device: 'cuda' })
+      const values = x.dataSync()
+      expect(values.every(value => value >= low && value < high)).toBe(true)
+    }
+  })
+
   it('refuses parameters of its own dtype, and devices that have none', () => {
     using _all = scope()
     const x = zeros([1, 4, 4, 4], { dtype: half, device: 'cuda' })
