@@ -51,7 +51,7 @@ export class RunFolder {
    * Makes a locked folder ready for a run: removes what a killed run left half-written, and writes the configuration and
    * the rows so far, so that a folder that cannot be written to is found before the training.
    * @param run.rows those of the finished epochs; other rows in the files are gone afterwards
-   * @param run.continues whether the run continues one in this folder; a new run does not overwrite a checkpoint
+   * @param run.continues whether the run continues one in this folder; a new run overwrites no checkpoint, and no files of others
    * @throws DataError
    */
   static async open(
@@ -65,6 +65,7 @@ export class RunFolder {
         `run folder: expected a folder without a run but ${path} has a checkpoint; resume that run, or name another folder`,
       )
     }
+    if (!run.continues) await explain(path, () => checkIsOurs(path))
     const folder = new RunFolder(lock, on)
     await explain(path, async () => {
       await settle(path, on)
@@ -102,6 +103,31 @@ export class RunFolder {
 
   async #write(name: string, text: string): Promise<void> {
     await explain(this.path, () => writeWhole(join(this.path, name), [Buffer.from(text)], this.#disk))
+  }
+}
+
+/** Whether a run wrote a text; some throw for what none wrote. Those behind the configuration may be there without it. */
+const isWritten: Readonly<Record<string, (text: string) => boolean>> = {
+  [JSONL]: text => Object.keys(JSON.parse(text.split('\n', 1)[0] as string)).join() === COLUMNS.join(),
+  [CSV]: text => text.startsWith(HEADER),
+  [CURVES]: text => text.startsWith(drawCurves([]).split('>', 1)[0] as string),
+}
+
+/** @throws DataError when what a new run writes into a folder would replace files that no run wrote */
+async function checkIsOurs(folder: string): Promise<void> {
+  const refuse = (name: string): never => {
+    throw new DataError(`run folder: expected no ${name} that is not of a run in ${folder}; name another folder`)
+  }
+  if (existsSync(join(folder, CONFIG))) return void (await readRunConfig(folder).catch(() => refuse(CONFIG)))
+  for (const [name, isOurs] of Object.entries(isWritten)) {
+    const stats = statOf('run folder', join(folder, name))
+    if (!stats?.isFile() || stats.size === 0) continue // no text that could be lost
+    const text = await readFile(join(folder, name), 'utf8')
+    try {
+      if (!isOurs(text)) refuse(name)
+    } catch {
+      refuse(name)
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** The run folder: its files row for row, what a killed run left, folders that cannot be written to, and the curves. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { DataError } from '../../src/errors.ts'
@@ -222,3 +222,28 @@ test('curves: none, one, and values that are no numbers', () => {
 test('curves of a million epochs', () => {
   expect(drawCurves(Array.from({ length: 1_000_000 }, (_, epoch) => row(epoch)))).toContain('over 1000000 epochs')
 })
+
+test.each([
+  ['config.json', '{"my":"settings"}'],
+  ['metrics.jsonl', 'lines of mine'],
+  ['metrics.csv', 'a,b'],
+  ['curves.svg', '<svg/>'],
+])('a new run leaves a %s that no run wrote', async (name, content) => {
+  const folder = newFolder()
+  writeFileSync(join(folder, name), content)
+  await expect(open(folder, fresh)).rejects.toThrow(
+    new DataError(`run folder: expected no ${name} that is not of a run in ${folder}; name another folder`),
+  )
+  expect(text(folder, name)).toBe(content)
+})
+
+test.each([1, 2, 3])(
+  'a new run takes the folder of one that was killed %i files before its first checkpoint',
+  async count => {
+    const folder = newFolder()
+    await open(folder, fresh)
+    for (const name of ['config.json', 'curves.svg', 'metrics.csv'].slice(0, count)) rmSync(join(folder, name))
+    await open(folder, fresh)
+    expect(await readRunConfig(folder)).toEqual(config)
+  },
+)
