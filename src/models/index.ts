@@ -115,13 +115,27 @@ export function create<N extends NetworkName>(name: N, options: NamedOptions<N> 
 
 const sizeNames = new Set(networkNames.flatMap(name => Object.keys(entryOf(name).takes)))
 
-/** Refuses sizes that would be ignored; `consistent: false` is what every network is anyway. */
+/** What every network takes. */
+const common: Record<keyof CommonOptions, true> = {
+  classes: true,
+  seed: true,
+  bnMomentum: true,
+  generator: true,
+  device: true,
+  dtype: true,
+}
+
+/** Refuses what would be ignored, or reach a layer; `consistent: false` is what every network is anyway. */
 function checkTaken(name: NetworkName, options: CommonOptions): void {
-  const { takes } = entryOf(name)
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || value === false || key in takes || !sizeNames.has(key)) continue
-    throw new RangeError(
-      `${name}: expected only ${Object.keys(takes).join(', ')} as its sizes but received ${key} ${value}`,
-    )
+  const sizes = Object.keys(entryOf(name).takes)
+  const others = Object.entries(options).filter(([key, value]) => value !== undefined && !sizes.includes(key))
+  const size = others.find(([key, value]) => value !== false && sizeNames.has(key))
+  if (size !== undefined) {
+    throw new RangeError(`${name}: expected only ${sizes.join(', ')} as its sizes but received ${size[0]} ${size[1]}`)
+  }
+  const unknown = others.find(([key]) => !sizeNames.has(key) && !Object.hasOwn(common, key))
+  if (unknown !== undefined) {
+    const known = [...sizes, ...Object.keys(common)].join(', ')
+    throw new RangeError(`${name}: expected only ${known} but received ${unknown[0]}`)
   }
 }

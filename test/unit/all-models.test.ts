@@ -172,6 +172,16 @@ describe('sizes that make no sense', () => {
       { multiplier: 0.3 },
       'igcv2MobileNet: expected a multiplier whose widths groups of 8 channels can join, as those of multiples of 0.25 for 8, but received 0.3 (80 and 152 channels)',
     ],
+    [
+      'plain_igc',
+      { primaryPartition: 4 },
+      'plain_igc: expected only depth, primaryPartitions, secondaryPartitions, classes, seed, bnMomentum, generator, device, dtype but received primaryPartition',
+    ],
+    [
+      'plain',
+      { relu: false },
+      'plain: expected only depth, primaryPartitions, secondaryPartitions, classes, seed, bnMomentum, generator, device, dtype but received relu',
+    ],
     ['igcv2', { width: 0 }, 'network: expected a whole number of 1 or more for width but received 0'],
     ['xception', { width: 1.5 }, 'network: expected a whole number of 1 or more for width but received 1.5'],
     [
