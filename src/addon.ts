@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InstallError } from './errors.ts'
 
@@ -37,6 +37,10 @@ export function loadAddon(): LoadedAddon {
   const tryPath = (path: string): LoadedAddon | undefined => {
     if (!existsSync(path)) {
       failures.push({ what: path, reason: 'not there' })
+      return undefined
+    }
+    if (extname(path) !== '.node') {
+      failures.push({ what: path, reason: 'its name does not end in .node' }) // it would run as JavaScript
       return undefined
     }
     try {

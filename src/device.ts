@@ -29,12 +29,12 @@ export function trim(device: DeviceName = 'cpu'): void {
   native.deviceTrim(device)
 }
 
-/** What `setThreads` said last: setting costs what the device prepared for one number of threads. */
+/** What `setThreads` said last: to say it anew would ask the system for the threads, and drop what the device has prepared. */
 const threadsOf = new Map<DeviceName, number>()
 
 /**
  * Threads of the ops enqueued from now on, 1 to 1024. Default: the environment variable IGCNET_THREADS, or all cores.
- * For one number of threads results are the same bits on every run.
+ * For one number of threads results are the same bits on every run. Not within `record`: threads are no work to repeat.
  * @throws RangeError; DeviceError for a device that cannot be had
  */
 export function setThreads(threads: number, device: DeviceName = 'cpu'): void {

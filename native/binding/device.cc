@@ -47,6 +47,7 @@ Napi::Value device_set_threads(const Napi::CallbackInfo& info) {
     throw Error(ErrorCode::kRange, "setThreads: expected 1 to " + std::to_string(kMaxThreads) +
                                        " threads but received " + std::to_string(threads));
   }
+  device->refuse_recording("the number of threads was set (set it before)");
   expect_threads(args.op(), threads);
   device->submit([threads](Backend& backend) { backend.set_threads(static_cast<int>(threads)); });
   return info.Env().Undefined();

@@ -35,6 +35,11 @@ async function runTrain(choice: TrainChoice, terminal: Terminal): Promise<void> 
   const { train, withDefaults } = await import('../train/index.ts')
   const run = await storedRun(place)
   const given = { ...givenConfig(choice), ...(device && { device }) }
+  if (run && given.network !== undefined && given.network !== run.config.network) {
+    throw new UsageError(
+      `--network: expected ${run.config.network}, the network of the run in ${run.folder}, but received ${given.network}`,
+    )
+  }
   checkNetworkOptions(given, given.network ?? run?.config.network)
   checkFileOptions(given, given.dataset ?? run?.config.dataset ?? 'digits')
   const config = checkedUsage(() => withDefaults({ ...run?.config, ...given }))

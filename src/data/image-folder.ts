@@ -19,7 +19,10 @@ const EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '
 export interface ImageFolderOptions extends DatasetOptions {
   /** The folder that has the folders `train` and `test`. */
   root: string
-  /** The names of the classes of a model, by label; the folder may have fewer. Default: the folders in `train`, in the order of their names. */
+  /**
+   * The names of the classes of a model, by label; the folder may have fewer. Default: the folders in `train`, in the order
+   * of their names.
+   */
   classes?: readonly string[] | undefined
   /** Subtracted from the bytes 0..255 of red, green and blue. Default: 127.5 each. */
   mean?: readonly [number, number, number] | undefined
@@ -123,6 +126,8 @@ export function imageFolder(options: ImageFolderOptions): Loader {
   checkClasses(classes)
   const whose = options?.classes ? 'the model' : 'the training split'
   const files = isSplit ? filesOf(root, split, classes, whose) : []
+  if (isSplit && files.length === 0)
+    throw new DataError(`${NAME}: expected images in ${join(resolve(root), split)} but found none`)
   const sizes = { train: files.length, test: files.length }
   const checked = checkOptions(NAME, options, sizes, ['root', 'classes', 'mean', 'std', 'mirror'])
   return new Loader({

@@ -110,6 +110,7 @@ describe('record', () => {
     ['values came from JavaScript', () => values(1).dispose()],
     ['the device was waited for', () => synchronize(name)],
     ['dropout would drop', x => dropout(x as Tensor<[3], 'f32'>, { rate: 0.5 }).dispose()],
+    ['the number of threads was set', () => device.setThreads(2, name)],
     ['random numbers would be', () => new Generator(1).normal([2], { device: name }).dispose()],
   ])('is refused, and everything takes place once, where %s', (why, what) => {
     using _all = scope()

@@ -178,6 +178,16 @@ describe('evaluate', () => {
 })
 
 describe('continuing a run', () => {
+  test('--resume with another network', async () => {
+    const short = join(temporaryFolder(), 'run')
+    await train(short)
+    const { code, stderr } = await igcnet('train', '--resume', short, '--network', 'igcv3_d')
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `igcnet: --network: expected plain_igc, the network of the run in ${short}, but received igcv3_d\n`,
+    })
+  })
+
   test('--resume with more epochs is the longer run', async () => {
     const folder = temporaryFolder()
     const [short, long] = [join(folder, 'short'), join(folder, 'long')]

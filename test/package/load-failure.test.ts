@@ -171,6 +171,10 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the add
     expect(failure(folder, { env: { IGCNET_NATIVE: join(root, 'build/Release/igcnet.node') } })).toEqual({})
     const { message } = failure(folder, { env: { IGCNET_NATIVE: 'nowhere.node' } })
     expect(message).toContain(`Tried ${join(folder, 'nowhere.node')}: not there; `)
+    writeFileSync(join(folder, 'other.so'), 'throw new Error("run")')
+    expect(failure(folder, { env: { IGCNET_NATIVE: 'other.so' } }).message).toContain(
+      `Tried ${join(folder, 'other.so')}: its name does not end in .node; `,
+    )
   })
 
   it('makes the command line fail in one sentence, and the doctor go on', () => {

@@ -199,6 +199,16 @@ describe('errors', () => {
     expectError({}, new DataError(`imageFolder: expected images (${kinds}) in ${join(gone, 'empty')} but found none`))
   })
 
+  it('name a split without classes', async () => {
+    await writeSmall()
+    rmSync(join(root, 'test'), { recursive: true, force: true })
+    mkdirSync(join(root, 'test'))
+    expectError(
+      { split: 'test' },
+      new DataError(`imageFolder: expected images in ${join(root, 'test')} but found none`),
+    )
+  })
+
   it('name the file that cannot be decoded', async () => {
     await writeSmall()
     const path = join(root, 'train/birch/0.png')
