@@ -30,8 +30,8 @@ export const BEST = 'best.safetensors'
 
 const VERSION = '1'
 const VELOCITY = 'velocity.'
-/** To read a checkpoint that a run replaces meanwhile. */
-const ATTEMPTS = 5
+/** To find the model of one state, beside a run that renames or replaces it meanwhile: two are enough. */
+const ATTEMPTS = 3
 
 type Tensors = ReadonlyMap<string, StoredTensor>
 
@@ -233,11 +233,14 @@ export function hasCheckpoint(folder: string): boolean {
  */
 export async function loadCheckpoint(folder: string): Promise<Checkpoint> {
   const path = join(folder, LAST)
-  for (let attempt = 1; ; attempt++) {
+  let [before, attempts] = ['', 0]
+  while (true) {
     const { model: wanted, velocities, state } = await readState(folder)
     const model = (await findModel(folder, wanted))?.model ?? (await readModel(path))
     if (model.weightsSha256 === wanted) return { model, velocities, state }
-    if (attempt < ATTEMPTS) continue // a run may have replaced both since the state was read
+    attempts = wanted === before ? attempts + 1 : 1 // of a state that was replaced they begin anew
+    before = wanted
+    if (attempts < ATTEMPTS) continue
     throw new DataError(
       `checkpoint: expected the model of ${join(folder, LAST_STATE)} (weights ${wanted}) in ${path} but received weights ${model.weightsSha256}`,
     )

@@ -110,7 +110,7 @@ function* sources(folder: string): Iterable<string> {
 
 test('the table of variables is that of the sources', () => {
   // In scripts of the shell ${NAME:-}; ${NAME} alone is CMake's.
-  const read = /(?:process\.env\.|getenv\("|has_value\("|\.env\('|\$\{(?=\w+:-))(IGCNET_[A-Z0-9_]+)/g
+  const read = /(?:process\.env\.|getenv\("|has_value\("|environment\("|\.env\('|\$\{(?=\w+:-))(IGCNET_[A-Z0-9_]+)/g
   const found = ['src', 'native', 'scripts', 'benchmarks', 'test']
     .flatMap(folder => [...sources(join(root, folder))])
     .flatMap(text => [...text.matchAll(read)].map(match => match[1]))
