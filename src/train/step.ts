@@ -17,7 +17,7 @@ export interface StepOptions {
   labelSmoothing: number
   /** In which maps are stored. Default: f32. */
   precision?: Precision | undefined
-  /** Whether steps that repeat are recorded (device.record). Default: on CUDA, where a launch costs time. */
+  /** Whether steps that repeat are recorded (device.record), which spares JavaScript's share of them. Default: true. */
   record?: boolean | undefined
 }
 
@@ -64,7 +64,7 @@ export class Steps implements Disposable {
   #refused: string | undefined
 
   constructor(net: Network, sgd: Sgd, options: StepOptions) {
-    const { device, record: records = device.startsWith('cuda') } = options
+    const { record: records = true } = options
     this.#net = net
     this.#sgd = sgd
     this.#options = options
@@ -93,9 +93,18 @@ export class Steps implements Disposable {
     const repeats = key === this.#last
     this.#last = key
     if (this.#recorded?.key === key) return this.#replay(this.#recorded, batch)
+    this.yieldMemory()
     if (this.#records && repeats && this.#refused === undefined) return this.#record(key, batch)
     using _step = scope()
     return this.#read(this.#forwardAndBack(this.#toDevice(batch)))
+  }
+
+  /**
+   * Before other work: leaves it the memory of what was recorded. On CUDA that is kept: a step in a graph takes longer to
+   * record than to repeat.
+   */
+  yieldMemory(): void {
+    if (!this.#options.device.startsWith('cuda')) this.#forget()
   }
 
   /** Forgets what was recorded, and frees the loss scaler. */

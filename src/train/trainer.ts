@@ -281,6 +281,7 @@ class Training {
   async #evaluate(): Promise<Evaluation | undefined> {
     const { net, testData, config, state, signal } = this.#parts
     this.#mark = performance.now()
+    this.#steps.yieldMemory()
     try {
       return await evaluate(net, testData, { device: config.device, threads: config.threads, signal })
     } catch (error) {
