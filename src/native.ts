@@ -118,6 +118,7 @@ export interface Native {
   pluginProbe(p: { plugin: string; ordinal: number }): { works: boolean; text: string }
 
   tensorCreate(p: { device: string; dtype: string; shape: readonly number[] }, data?: TypedArray): Handle
+  tensorAssign(y: Handle, data: TypedArray): void
   tensorRead(x: Handle): Promise<TypedArray>
   tensorReadSync(x: Handle): TypedArray
   tensorReshape(x: Handle, p: WithShape): Handle

@@ -258,6 +258,10 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${inWords(source)}`)
     }
     const { device, dtype, shape } = this
+    if (!isHalf(dtype)) {
+      native.tensorAssign(this.handle, source)
+      return
+    }
     const staged = createNative({ device, dtype, shape }, source)
     native.copyInto(staged, this.handle)
     native.tensorDispose(staged)

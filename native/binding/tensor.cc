@@ -66,6 +66,29 @@ napi_typedarray_type array_type(DType dtype) {
   throw Error(ErrorCode::kInternal, "tensor: a dtype without a typed array");
 }
 
+// A copy of the typed array `data`, of this dtype and as many values as the shape has.
+std::shared_ptr<std::byte[]> copy_of(const Arguments& args, const Napi::Value& data, DType dtype, const Shape& shape) {
+  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype)) {
+    throw Error(ErrorCode::kArgument, "tensor: expected a typed array of dtype " + std::string(name_of(dtype)) +
+                                          " for data but received " + describe(data));
+  }
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* source = nullptr;
+  if (napi_get_typedarray_info(data.Env(), data, &type, &length, &source, nullptr, nullptr) != napi_ok) {
+    throw Error(ErrorCode::kArgument, "tensor: expected a readable typed array for data");
+  }
+  if (static_cast<int64_t>(length) != shape.elements()) {
+    throw Error(ErrorCode::kShape, "tensor: expected " + std::to_string(shape.elements()) + " values for shape " +
+                                       shape.to_string() + " but received " + std::to_string(length));
+  }
+  const size_t bytes = length * size_of(dtype);
+  expect_host_memory(args.op(), bytes);
+  std::shared_ptr<std::byte[]> copy(new std::byte[bytes]);
+  if (bytes > 0) std::memcpy(copy.get(), source, bytes);
+  return copy;
+}
+
 // tensorCreate({ device, dtype, shape }, data?): data is a typed array of that dtype, copied; without it
 // the memory is uninitialised, and every caller in src/ writes it whole.
 Napi::Value tensor_create(const Napi::CallbackInfo& info) {
@@ -76,27 +99,18 @@ Napi::Value tensor_create(const Napi::CallbackInfo& info) {
   const Shape shape = p.shape("shape");
   const Napi::Value data = args.value(1);
   if (data.IsUndefined()) return args.handle(make_tensor(device, dtype, shape));
-  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype)) {
-    throw Error(ErrorCode::kArgument, "tensor: expected a typed array of dtype " + std::string(name_of(dtype)) +
-                                          " for data but received " + describe(data));
-  }
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* source = nullptr;
-  if (napi_get_typedarray_info(info.Env(), data, &type, &length, &source, nullptr, nullptr) != napi_ok) {
-    throw Error(ErrorCode::kArgument, "tensor: expected a readable typed array for data");
-  }
-  if (static_cast<int64_t>(length) != shape.elements()) {
-    throw Error(ErrorCode::kShape, "tensor: expected " + std::to_string(shape.elements()) + " values for shape " +
-                                       shape.to_string() + " but received " + std::to_string(length));
-  }
+  std::shared_ptr<std::byte[]> values = copy_of(args, data, dtype, shape);
   Tensor tensor = make_tensor(device, dtype, shape);
-  const size_t bytes = tensor.bytes();
-  expect_host_memory(args.op(), bytes);
-  std::shared_ptr<std::byte[]> copy(new std::byte[bytes]);
-  if (bytes > 0) std::memcpy(copy.get(), source, bytes);
-  device->upload(std::move(copy), bytes, tensor.output());
+  device->upload(std::move(values), tensor.bytes(), tensor.output());
   return args.handle(std::move(tensor));
+}
+
+// tensorAssign(y, data): the values of a typed array of its dtype, copied, in place.
+Napi::Value tensor_assign(const Napi::CallbackInfo& info) {
+  const Arguments args(info, "tensor");
+  const Tensor y = args.tensor(0, "y");
+  y.device().upload(copy_of(args, args.value(1), y.dtype, y.shape), y.bytes(), y.updated());
+  return info.Env().Undefined();
 }
 
 std::byte* bytes_of(const Napi::TypedArray& array) {
@@ -183,6 +197,7 @@ Napi::Value tensor_info(const Napi::CallbackInfo& info) {
 
 void define_tensor(Napi::Object& exports) {
   define<tensor_create>(exports, "tensorCreate");
+  define<tensor_assign>(exports, "tensorAssign");
   define<tensor_read>(exports, "tensorRead");
   define<tensor_read_sync>(exports, "tensorReadSync");
   define<tensor_reshape>(exports, "tensorReshape");

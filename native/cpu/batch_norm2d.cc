@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "cpu/channel_norm.h"
+#include "cpu/chunk_sums.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/norm.h"
 #include "cpu/parallel.h"

@@ -1,9 +1,5 @@
-// The loops of channel_norm.h, compiled once per instruction set. Chunks are combined as in Chan et al. 1983, in
-// double.
+// The loops of channel_norm.h, compiled once per instruction set.
 #include "cpu/channel_norm.h"
-
-#include <algorithm>
-#include <cmath>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/channel_norm.cc"
@@ -226,8 +222,6 @@ void StatisticsRowsKernel(const float* x, int64_t rows, int64_t C, float* sums) 
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "cpu/parallel.h"
-
 namespace igcnet {
 namespace {
 
@@ -237,18 +231,6 @@ HWY_EXPORT(NormGradientRowsKernel);
 HWY_EXPORT(MaskAndSumRowsKernel);
 HWY_EXPORT(StatisticsRowsKernel);
 HWY_EXPORT(ReluSumGradientRowsKernel);
-
-constexpr int64_t kCombineGrain = 1 << 13;  // sums, in double, that are worth a second thread
-
-// body(begin, end) for channels, some neighbouring ones at a time, whose sums lie side by side in the chunks.
-constexpr int64_t kSideBySide = 16;
-
-template <class Body>
-void for_channels(int64_t C, int64_t chunks, const Body& body) {
-  parallel_ranges(C, kCombineGrain / (chunks + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; c += kSideBySide) body(c, std::min(kSideBySide, end - c));
-  });
-}
 
 }  // namespace
 
@@ -277,47 +259,6 @@ void mask_and_sum_rows(const ChannelNorm& norm, const float* x, const float* g, 
 
 void relu_sum_gradient_rows(const ReluSumGradient& gradient, int64_t rows, int64_t C, float* sums) {
   HWY_DYNAMIC_DISPATCH(ReluSumGradientRowsKernel)(gradient, rows, C, sums);
-}
-
-void combine_statistics(const float* sums, const int64_t* rows, int64_t count, int64_t C, float* mean, float* var) {
-  double all = 0;
-  for (int64_t chunk = 0; chunk < count; ++chunk) all += static_cast<double>(rows[chunk]);
-  for_channels(C, count, [&](int64_t c, int64_t channels) {
-    double overall[kSideBySide] = {}, squares[kSideBySide] = {};
-    for (int64_t chunk = 0; chunk < count; ++chunk) {
-      if (rows[chunk] == 0) continue;  // nobody wrote its sums
-      const float* s = sums + chunk * 3 * C + c;
-      const double n = static_cast<double>(rows[chunk]);
-      for (int64_t i = 0; i < channels; ++i) overall[i] += std::isinf(s[i]) ? s[i] : n * s[i] + s[C + i];
-    }
-    for (int64_t i = 0; i < channels; ++i) overall[i] /= all;
-    for (int64_t chunk = 0; chunk < count; ++chunk) {
-      if (rows[chunk] == 0) continue;
-      const float* s = sums + chunk * 3 * C + c;
-      const double n = static_cast<double>(rows[chunk]);
-      for (int64_t i = 0; i < channels; ++i) {
-        // sum of (x - overall)^2 = sum of ((x - chunk mean) + shift)^2
-        const double shift =
-            std::isinf(overall[i]) ? 0 : s[i] - overall[i];  // the squares are not finite by themselves
-        squares[i] += s[2 * C + i] + shift * (2.0 * s[C + i] + shift * n);
-      }
-    }
-    for (int64_t i = 0; i < channels; ++i) {
-      mean[c + i] = static_cast<float>(overall[i]);
-      // Roundings may leave a little less than 0 of a constant channel; NaN stays.
-      var[c + i] = static_cast<float>(squares[i] < 0 ? 0 : squares[i] / all);
-    }
-  });
-}
-
-void combine_sums(const float* sums, int64_t count, int64_t C, double* totals) {
-  for_channels(2 * C, count, [&](int64_t c, int64_t channels) {
-    double total[kSideBySide] = {};
-    for (int64_t chunk = 0; chunk < count; ++chunk) {
-      for (int64_t i = 0; i < channels; ++i) total[i] += sums[chunk * 2 * C + c + i];
-    }
-    std::copy_n(total, channels, totals + c);
-  });
 }
 
 }  // namespace igcnet

@@ -56,11 +56,4 @@ struct ReluSumGradient {
 };
 void relu_sum_gradient_rows(const ReluSumGradient& gradient, int64_t rows, int64_t C, float* sums);
 
-// The mean and the biased variance of `count` chunks at sums [count][3][C], as of statistics_rows() around any value
-// near the mean, of rows[chunk] rows.
-void combine_statistics(const float* sums, const int64_t* rows, int64_t count, int64_t C, float* mean, float* var);
-
-// totals [2][C] of `count` chunks at sums [count][2][C], in double.
-void combine_sums(const float* sums, int64_t count, int64_t C, double* totals);
-
 }  // namespace igcnet

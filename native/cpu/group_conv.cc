@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/chunk_sums.h"
 #include "cpu/parallel.h"
 #include "cpu/prefetch.h"
 #include "cpu/streams.h"

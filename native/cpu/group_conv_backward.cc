@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "cpu/block_sums.h"
+#include "cpu/chunk_sums.h"
 #include "cpu/group_conv.h"
 #include "cpu/parallel.h"
 #include "cpu/prefetch.h"
@@ -28,7 +30,8 @@ class BackwardBands {
       buffers.x.clear_padding();
       buffers.dz_rows.clear_padding();
     }
-    partials_ = scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_));
+    BlockSums gradients(scratch_.partials.take<float>(static_cast<size_t>(blocks_ * block_floats_)), blocks_,
+                        block_floats_);
     if (task_.x_norm_sums != nullptr) {
       shared_ = GroupConv::chunks_of_sums(conv_.dx_chunk_rows_ * sizes_.W);
       const int64_t chunks = (most_dx_rows_ + conv_.dx_chunk_rows_ - 1) / conv_.dx_chunk_rows_;
@@ -38,14 +41,16 @@ class BackwardBands {
     }
     parallel_tasks(blocks_, blocks_, 1, [&](int64_t block, int thread, int64_t next_block) {
       Buffers buffers(*this, ThreadBuffer(memory + thread * thread_floats));
-      float* sums = partials_ + block * block_floats_;
+      float* sums = gradients.of(block);
       std::fill_n(sums, block_floats_, 0.0f);
       for (int64_t b = first_band(block); b < first_band(block + 1); ++b) {
         const int64_t next = b + 1 < first_band(block + 1) ? b + 1 : next_block < 0 ? -1 : first_band(next_block);
         run_band(b, next, sums, buffers);
       }
+      gradients.finish(block);
     });
-    reduce();
+    gradients.add();
+    put_gradients(gradients.of(0));
     if (sums_ != nullptr) combine_sums(sums_, conv_.bands() * sums_of_band_, sizes_.C, task_.x_norm_sums);
   }
 
@@ -249,17 +254,9 @@ class BackwardBands {
     }
   }
 
-  // Adds up the sums of the blocks in order, and puts them where the gradients have them.
-  void reduce() const {
-    constexpr int64_t kReduceGrain = 1 << 15;
-    parallel_ranges(block_floats_, kReduceGrain / blocks_ + 1, [&](int64_t begin, int64_t end) {
-      for (int64_t block = 1; block < blocks_; ++block) {
-        const float* more = partials_ + block * block_floats_;
-        for (int64_t i = begin; i < end; ++i) partials_[i] += more[i];
-      }
-    });
-    if (task_.primary_dw != nullptr) unpack_units(conv_.forward_, partials_, task_.primary_dw);
-    if (task_.secondary_dw != nullptr) conv_.secondary_->unpack(partials_ + primary_floats_, task_.secondary_dw);
+  void put_gradients(const float* sums) const {
+    if (task_.primary_dw != nullptr) unpack_units(conv_.forward_, sums, task_.primary_dw);
+    if (task_.secondary_dw != nullptr) conv_.secondary_->unpack(sums + primary_floats_, task_.secondary_dw);
   }
 
   const GroupConv& conv_;
@@ -271,7 +268,7 @@ class BackwardBands {
   int64_t most_dz_rows_ = 0, most_dx_rows_ = 0;
   int64_t shared_ = 1, sums_of_band_ = 0;
   int64_t blocks_ = 0, block_floats_ = 0, primary_floats_ = 0;
-  float *partials_ = nullptr, *sums_ = nullptr;
+  float* sums_ = nullptr;
 };
 
 void GroupConv::backward(const GroupConvBackward& task, GroupConvScratch& scratch) const {

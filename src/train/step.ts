@@ -64,7 +64,7 @@ export class Steps implements Disposable {
   #refused: string | undefined
 
   constructor(net: Network, sgd: Sgd, options: StepOptions) {
-    const { record: records = true } = options
+    const { device, record: records = true } = options
     this.#net = net
     this.#sgd = sgd
     this.#options = options

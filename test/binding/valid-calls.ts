@@ -122,6 +122,13 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
       dtype === 'f32' ? new Float32Array(batch * channels) : new Float64Array(batch * channels),
     ],
   ],
+  tensorAssign: [
+    'tensor',
+    (make, s) => {
+      const length = s.batch * s.channels
+      return [...any(make, s), s.dtype === 'f32' ? new Float32Array(length) : new Float64Array(length)]
+    },
+  ],
   tensorRead: ['data', any],
   tensorReadSync: ['dataSync', any],
   tensorReshape: ['reshape', (make, s) => [...any(make, s), { shape: [s.channels, 1, s.batch] }]],
