@@ -104,7 +104,7 @@ struct ForwardBuffers {
 }  // namespace
 
 bool GroupConv::streams_y(const GroupConvForward& task) const {
-  return streams_outputs() && secondary_ && secondary_->fills_vectors() && task.y_norm.mean == nullptr &&
+  return streams_outputs() && works_on_outputs() && task.y_norm.mean == nullptr &&
          worth_streaming(task.y, sizes_.N * sizes_.P * sizes_.Q * sizes_.K);
 }
 
@@ -127,7 +127,7 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
   float* memory = scratch.threads.take<float>(static_cast<size_t>(parallel_threads() * thread_floats));
   for (int t = 0; t < parallel_threads(); ++t) buffers(memory + t * thread_floats, nullptr).x.clear_padding();
 
-  const bool shifts_sums = task.mean != nullptr && secondary_ && secondary_->fills_vectors();
+  const bool shifts_sums = task.mean != nullptr && works_on_outputs();
   const int64_t shared = shifts_sums ? chunks_of_sums(pixels) : 1;
   const int64_t sums_of_band = ((most_rows() + chunk_rows_ - 1) / chunk_rows_ + shared - 1) / shared;
   float* sums = nullptr;
@@ -156,11 +156,12 @@ void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch)
       if (!streams) ahead.add(task.y, outputs_of(after));
       ahead.add(task.z, outputs_of(after));
       find_rows(plan, row, rows, local.x, local.pointers);
-      correlate_rows(plan, row, rows, local.x, primary, z, K, local.pointers, ahead);
       const int64_t place = index * sums_of_band + chunk / shared;
       float* chunk_sums = sums == nullptr ? nullptr : sums + place * 3 * K;
       ShiftedSums shifted;
       if (shifts_sums) shifted = {chunk_sums, chunk_sums + K, chunk_sums + 2 * K, chunk % shared == 0};
+      const OutputWork work = secondary_ ? OutputWork{} : OutputWork{.sums = shifted, .streams = streams};
+      correlate_rows(plan, row, rows, local.x, primary, z, K, local.pointers, ahead, work);
       if (secondary_) secondary_->run(z, rows * Q, secondary, y, local.tuples, &ahead, shifted, streams);
       if (task.y_norm.mean != nullptr) normalise_rows(task.y_norm, y, rows * Q, K, y);
       if (chunk_sums != nullptr && rows * Q > 0) {

@@ -20,6 +20,7 @@
 #include "cpu/igc_secondary.h"
 #include "cpu/prefetch.h"
 #include "cpu/scratch.h"
+#include "cpu/unit_rows.h"
 
 namespace igcnet {
 
@@ -99,6 +100,8 @@ class GroupConv {
 
   int64_t bands() const { return sizes_.N * bands_per_image_; }
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
+  // Whether the loops that make y can sum it up and send it past the caches.
+  bool works_on_outputs() const { return secondary_ ? secondary_->fills_vectors() : sums_rows(forward_); }
   // Whether y goes past the caches.
   bool streams_y(const GroupConvForward& task) const;
   int64_t multiply_adds() const {

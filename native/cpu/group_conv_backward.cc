@@ -242,7 +242,8 @@ class BackwardBands {
       float* sums = sums_ == nullptr ? nullptr : sums_ + (index * sums_of_band_ + chunk / shared_) * 2 * C;
       const bool masks = sums != nullptr && masks_rows(plan, task_.x_norm);
       const MaskedSums mask = masks ? MaskedSums{task_.x + first, task_.x_norm, sums, sums + C} : MaskedSums{};
-      correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead, mask);
+      correlate_rows(plan, h, count, buffers.dz_rows, transposed_primary_, dx, C, buffers.pointers, ahead,
+                     {.mask = mask});
       if (task_.more != nullptr) {
         ReluSumGradient sum{.dy = dx, .more = task_.more + first, .y = task_.x + first, .dv = dx};
         if (task_.side != nullptr) sum.x = task_.side + first;

@@ -170,7 +170,9 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
     plan.column = plan.input_halves * plan.lanes;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
     plan.way = Way::kWide;
-    if (plan.outputs % (2 * plan.lanes) == 0) plan.vectors = 2;
+    for (const int64_t vectors : {2, 3}) {
+      if (plan.vectors == 1 && plan.outputs % (vectors * plan.lanes) == 0) plan.vectors = vectors;
+    }
     plan.element = 1;
     plan.column = plan.inputs;
   } else {

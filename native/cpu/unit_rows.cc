@@ -50,7 +50,8 @@ namespace {
 
 // Of kExpand and kWide.
 void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
-                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
+                        const float* packed, float* y, int64_t y_step, const TapPointers& pointers,
+                        const OutputWork& work) {
   for (const Phase& phase : plan.phases) {
     const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
     for (int64_t i = 0; i < count; ++i) {
@@ -69,13 +70,15 @@ void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, const Row
                    .y = y + phase.first_out * y_step + unit.channel,
                    .y_step = phase.out_step * y_step,
                    .y_vector = plan.lanes,
-                   .active = std::min(unit.active, plan.lanes)});
+                   .active = std::min(unit.active, plan.lanes),
+                   .sums = work.sums.of(unit.channel),
+                   .streams = work.streams});
   }
 }
 
 // Of kRotate. Both halves of the inputs meet in one sum; those of the outputs are joined when both are complete.
 void rotate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
-                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers) {
+                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, const OutputWork&) {
   const int64_t half_weights = plan.R * plan.S * plan.M * plan.lanes;
   for (const Phase& phase : plan.phases) {
     const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
@@ -224,17 +227,19 @@ void for_equal_units(const CorrelationPlan& plan, const Body& body) {
 
 void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
-                    const MaskedSums& mask) {
+                    const OutputWork& work) {
   const int64_t y_row = plan.out_columns * y_step;
   if (!plan.takes_rows()) {
     const auto row = plan.way == Way::kRotate ? rotate_unit_row : correlate_unit_row;
     for (const Unit& unit : plan.units) {
+      OutputWork of_row = work;
       for (int64_t r = 0; r < count; ++r) {
         ahead.share();
         const RowTap* taps = plan.taps_of(out_row + r);
         const int64_t met = plan.taps_of(out_row + r + 1) - taps;
         for (int64_t i = 0; i < met; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
-        row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers);
+        row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers, of_row);
+        of_row.sums.starts = false;
       }
       packed += plan.packed_unit();
     }
@@ -258,7 +263,7 @@ void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count,
                    .active = first.active,
                    .rotation = plan.rotation.data(),
                    .ahead = &ahead,
-                   .mask = mask};
+                   .mask = work.mask};
     std::copy_n(kernel_rows(plan, w).w, 3, task.w);
     if (plan.takes_pairs()) task.pair_w = w + plan.unit_weights();
     rotate_3x3(task);
@@ -267,6 +272,11 @@ void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count,
 
 bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm) {
   return norm.relu && plan.takes_rows() && plan.units.back().active == plan.lanes;
+}
+
+bool sums_rows(const CorrelationPlan& plan) {
+  return plan.direction == Direction::kForward && (plan.way == Way::kExpand || plan.way == Way::kWide) &&
+         plan.units.back().active == plan.unit_lanes();
 }
 
 void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,

@@ -40,12 +40,20 @@ int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows);
 void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                const TapPointers& pointers);
 
+// What becomes of outputs besides, for all channels.
+struct OutputWork {
+  MaskedSums mask{};     // where masks_rows()
+  ShiftedSums sums{};    // where sums_rows()
+  bool streams = false;  // likewise, and as in CorrelateRow
+};
+bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm);
+bool sums_rows(const CorrelationPlan& plan);
+
 // Output rows [out_row, out_row + count) of all units. y is the first pixel of the first row, with y_step floats from
-// pixel to pixel and rows one behind the other. The mask is one for all channels, where masks_rows().
+// pixel to pixel and rows one behind the other.
 void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
-                    const MaskedSums& mask = {});
-bool masks_rows(const CorrelationPlan& plan, const ChannelNorm& norm);
+                    const OutputWork& work = {});
 
 // Adds the weight gradients of these rows to `sums`, which are in the order of the packed weights. dy likewise.
 void add_gradient_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows, const float* dy,
