@@ -102,7 +102,15 @@ class BackwardBands {
     return {band.image, rows.dz_begin, rows.dz_end};
   }
 
-  int64_t first_band(int64_t block) const { return conv_.bands() * block / blocks_; }
+  // Blocks are about as large as each other, but those at the ends of both halves small: a thread comes to them last,
+  // and waits for another one's no longer.
+  int64_t first_band(int64_t block) const {
+    const int64_t bands = conv_.bands(), small = bands / blocks_ / 4 + 1, half = blocks_ / 2;
+    if (blocks_ % 2 != 0 || half < 3 || bands < 2 * blocks_) return bands * block / blocks_;
+    const int64_t begin = block < half ? 0 : bands / 2, end = block < half ? bands / 2 : bands, i = block % half;
+    if (i == 0) return block == blocks_ ? bands : begin;
+    return begin + small + (end - begin - 2 * small) * (i - 1) / (half - 2);
+  }
 
   bool makes_z() const { return task_.secondary_dw != nullptr && task_.z == nullptr; }
 
@@ -135,7 +143,7 @@ class BackwardBands {
   void count_blocks() {
     primary_floats_ = task_.primary_dw == nullptr ? 0 : conv_.forward_.weight_floats();
     block_floats_ = primary_floats_ + (task_.secondary_dw == nullptr ? 0 : conv_.secondary_floats());
-    constexpr int64_t kFewest = 16, kMost = 64, kMostFloats = int64_t{1} << 22;  // 16 MiB for all of them
+    constexpr int64_t kFewest = 20, kMost = 64, kMostFloats = int64_t{1} << 22;  // 16 MiB for all of them
     const int64_t data = sizes_.N * sizes_.P * sizes_.Q * sizes_.K;
     blocks_ = std::clamp<int64_t>(block_floats_ == 0 ? kMost : data / (8 * block_floats_), kFewest, kMost);
     const auto room = static_cast<uint64_t>(std::max<int64_t>(2, kMostFloats / std::max<int64_t>(block_floats_, 1)));
