@@ -136,11 +136,16 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       return
     }
     const old = this.grad?.disposed ? undefined : this.grad
-    if (!old) {
+    if (!old && !native.tensorShared(gradient)) {
       this.grad = untracked(() => new Tensor<S, D>(gradient))
       return
     }
     try {
+      if (!old) {
+        // It is another leaf's too, or was given to backward().
+        this.grad = untracked(() => new Tensor<S, D>(native.cast(gradient, { dtype: this.dtype })))
+        return
+      }
       this.grad = untracked(() => new Tensor<S, D>(native.addForward(old.handle, gradient)))
     } finally {
       native.tensorDispose(gradient)
@@ -205,8 +210,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       throw new DeviceError(`backward: expected a gradient on ${this.device} but received one on ${gradient.device}`)
     }
     this.#live() // throws when this tensor, and with it the tape, was disposed of
-    // A copy: it may end in `grad` of a leaf.
-    backward(this.edge, gradient ? native.cast(gradient.handle, { dtype: this.dtype }) : this.#ones())
+    backward(this.edge, gradient ? native.tensorRetain(gradient.handle) : this.#ones())
   }
 
   #ones(): NativeTensor {

@@ -180,6 +180,14 @@ Napi::Value tensor_updates(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(args.tensor(0, "x").storage->updates()));
 }
 
+// tensorShared(x): whether the memory has other handles, or a recording keeps it.
+Napi::Value tensor_shared(const Napi::CallbackInfo& info) {
+  constexpr long kOwners = 2;  // the handle and `x`
+  const Arguments args(info, "tensor");
+  const Tensor x = args.tensor(0, "x");
+  return Napi::Boolean::New(info.Env(), x.storage.use_count() > kOwners);
+}
+
 // tensorInfo(x): { shape, dtype, device }.
 Napi::Value tensor_info(const Napi::CallbackInfo& info) {
   const Arguments args(info, "tensor");
@@ -205,6 +213,7 @@ void define_tensor(Napi::Object& exports) {
   define<tensor_dispose>(exports, "tensorDispose");
   define<tensor_info>(exports, "tensorInfo");
   define<tensor_updates>(exports, "tensorUpdates");
+  define<tensor_shared>(exports, "tensorShared");
 }
 
 }  // namespace igcnet::binding

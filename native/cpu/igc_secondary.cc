@@ -90,11 +90,11 @@ void IgcSecondary::unpack(const float* sums, float* dw) const {
 }
 
 // Pixels that stay in the L1 cache while all outputs are made of them; all of them where those are too few for the
-// loops.
-int64_t IgcSecondary::few_pixels(int64_t pixel_floats) {
+// loops, or less than the weights of a group, which stay there then.
+int64_t IgcSecondary::few_pixels(int64_t pixel_floats) const {
   constexpr int64_t kL1Floats = 1 << 12, kBlock = 8;
   const int64_t few = kL1Floats / pixel_floats / kBlock * kBlock;
-  return few > 0 ? few : int64_t{1} << 32;
+  return few * pixel_floats > kMaxVectors * L_ * lanes_ ? few : int64_t{1} << 32;
 }
 
 IgcSecondary::Tuples IgcSecondary::tuples(const float* x, int64_t pixels, float* buffer) const {

@@ -48,7 +48,7 @@ class IgcSecondary {
   };
 
   void add_groups(int64_t m, int64_t count, int64_t active, int64_t first_channel);
-  static int64_t few_pixels(int64_t pixel_floats);
+  int64_t few_pixels(int64_t pixel_floats) const;
   Tuples tuples(const float* x, int64_t pixels, float* buffer) const;
   // body(place in w [K, 1, 1, L], place in the packed weights) for every weight, `run` of an output channel at a time;
   // groups run on different threads.

@@ -136,6 +136,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
   tensorDispose: ['dispose', any],
   tensorInfo: ['tensor', any],
   tensorUpdates: ['tensor', any],
+  tensorShared: ['tensor', any],
 
   recordBegin: ['record', (_, { device }) => [device]],
   recordEnd: [

@@ -94,6 +94,13 @@ describe('gradients', () => {
     expect([...seed.dataSync()]).toEqual([100])
   })
 
+  it('of several leaves have memory of their own', () => {
+    const [a, b] = [leaf(1, 2), leaf(3, 4)]
+    add(a, b.reshape([2])).backward(tensor([1, 1]))
+    a.grad?.assign(Float32Array.of(5, 6))
+    expect(gradient(b)).toEqual([1, 1])
+  })
+
   it('flow through reshape', () => {
     const x = leaf(1, -2, 3, 4)
     relu(x.reshape([2, 2]))
