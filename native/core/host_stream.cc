@@ -32,7 +32,7 @@ HostStream::~HostStream() { stop(); }
 void HostStream::submit(Task task) {
   {
     std::unique_lock lock(mutex_);
-    wait_until(progress_, lock, [&] { return queue_.size() < kMaxQueued || stopping_; });
+    wait_until(room_, lock, [&] { return queue_.size() < kMaxQueued || stopping_; });
     if (stopping_) throw Error(ErrorCode::kDevice, "device: expected a running device but it was shut down");
     queue_.push_back(std::move(task));
   }
@@ -41,7 +41,7 @@ void HostStream::submit(Task task) {
 
 void HostStream::synchronize() {
   std::unique_lock lock(mutex_);
-  wait_until(progress_, lock, [&] { return (queue_.empty() && !busy_) || stopping_; });
+  wait_until(idle_, lock, [&] { return (queue_.empty() && !busy_) || stopping_; });
 }
 
 std::exception_ptr HostStream::take_error() { return std::exchange(error_, nullptr); }
@@ -53,8 +53,7 @@ void HostStream::stop() noexcept {
     stopping_ = true;
     dropped.swap(queue_);
   }
-  work_.notify_all();
-  progress_.notify_all();
+  for (std::condition_variable* changed : {&work_, &room_, &idle_}) changed->notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -66,6 +65,7 @@ void HostStream::run() {
     {
       Task task = std::move(queue_.front());
       queue_.pop_front();
+      if (queue_.size() + 1 == kMaxQueued) room_.notify_all();
       busy_ = true;
       lock.unlock();
       try {
@@ -76,7 +76,8 @@ void HostStream::run() {
     }  // the task's captures end before it counts as done
     lock.lock();
     busy_ = false;
-    progress_.notify_all();
+    // Who waits for the end is woken then, not after each task: it would take the core of a thread that computes.
+    if (queue_.empty()) idle_.notify_all();
   }
 }
 

@@ -36,7 +36,7 @@ class HostStream {
   void run();
 
   std::mutex mutex_;
-  std::condition_variable work_, progress_;
+  std::condition_variable work_, room_, idle_;
   std::deque<Task> queue_;
   bool busy_ = false, stopping_ = false;
   std::exception_ptr error_;  // touched by the stream's thread alone
