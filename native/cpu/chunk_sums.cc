@@ -26,7 +26,7 @@ HWY_INLINE hn::Vec<D> load_doubles(D d, const float* x) {
 }
 
 template <class D>
-HWY_INLINE void store_floats(D d, hn::Vec<D> v, float* y) {
+HWY_INLINE void store_floats(D, hn::Vec<D> v, float* y) {
   const hn::Rebind<float, D> to;
   hn::StoreU(hn::DemoteTo(to, v), to, y);
 }
