@@ -81,9 +81,8 @@ describe('recorded steps', () => {
     expect(memory(device).bytesInUse).toBe(before)
   })
 
-  it.runIf(device === 'cpu')(
-    'take no more memory than steps that are not, other sizes and evaluation included',
-    async () => {
+  if (!device.startsWith('cuda')) {
+    it('take no more memory than steps that are not, other sizes and evaluation included', async () => {
       const peaks: number[] = []
       for (const record of [false, true]) {
         const net = build()
@@ -101,6 +100,6 @@ describe('recorded steps', () => {
       }
       const [plain, recorded] = peaks as [number, number]
       expect(recorded).toBeLessThanOrEqual(1.05 * plain)
-    },
-  )
+    })
+  }
 })
