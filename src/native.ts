@@ -127,6 +127,7 @@ export interface Native {
   tensorInfo(x: Handle): { shape: number[]; dtype: string; device: string }
   /** How often the values were updated in place, through any handle on that memory. */
   tensorUpdates(x: Handle): number
+  /** Whether the memory has other handles, or a recording keeps it. */
   tensorShared(x: Handle): boolean
 
   recordBegin(device: string): void

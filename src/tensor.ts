@@ -136,21 +136,19 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       return
     }
     const old = this.grad?.disposed ? undefined : this.grad
+    // Shared memory is another leaf's too, or that of the gradient given to backward().
     if (!old && !native.tensorShared(gradient)) {
       this.grad = untracked(() => new Tensor<S, D>(gradient))
       return
     }
     try {
-      if (!old) {
-        // It is another leaf's too, or was given to backward().
-        this.grad = untracked(() => new Tensor<S, D>(native.cast(gradient, { dtype: this.dtype })))
-        return
-      }
-      this.grad = untracked(() => new Tensor<S, D>(native.addForward(old.handle, gradient)))
+      const { dtype } = this
+      const own = old ? native.addForward(old.handle, gradient) : native.cast(gradient, { dtype })
+      this.grad = untracked(() => new Tensor<S, D>(own))
     } finally {
       native.tensorDispose(gradient)
     }
-    old.dispose()
+    old?.dispose()
   }
 
   /** The values, once every op before this call has run. The event loop stays free. */
@@ -266,7 +264,7 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
       native.tensorAssign(this.handle, source)
       return
     }
-    const staged = createNative({ device, dtype, shape }, source)
+    const staged = createNative({ device, dtype, shape }, source) // from f32
     native.copyInto(staged, this.handle)
     native.tensorDispose(staged)
   }

@@ -53,7 +53,9 @@ void HostStream::stop() noexcept {
     stopping_ = true;
     dropped.swap(queue_);
   }
-  for (std::condition_variable* changed : {&work_, &room_, &idle_}) changed->notify_all();
+  work_.notify_all();
+  room_.notify_all();
+  idle_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 

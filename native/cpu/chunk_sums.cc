@@ -11,15 +11,6 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-// body(tag of doubles, c) for the channels from c on.
-template <class Body>
-HWY_INLINE void for_each_double_vector(int64_t begin, int64_t end, const Body& body) {
-  constexpr int64_t kLanes = HWY_LANES(double);
-  int64_t c = begin;
-  for (; c + kLanes <= end; c += kLanes) body(hn::ScalableTag<double>(), c);
-  for (; c < end; ++c) body(hn::CappedTag<double, 1>(), c);
-}
-
 template <class D>
 HWY_INLINE hn::Vec<D> load_doubles(D d, const float* x) {
   return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D>(), x));
@@ -35,7 +26,7 @@ HWY_INLINE void store_floats(D, hn::Vec<D> v, float* y) {
 
 void CombineStatisticsKernel(const float* sums, const int64_t* rows, int64_t count, int64_t C, int64_t begin,
                              int64_t end, float* mean, float* var) {
-  for_each_double_vector(begin, end, [&](auto d, int64_t c) HWY_ATTR {
+  for_each_vector<double>(begin, end, [&](auto d, int64_t c) HWY_ATTR {
     auto overall = hn::Zero(d), squares = overall;
     double all = 0;
     for (int64_t chunk = 0; chunk < count; ++chunk) {
@@ -66,7 +57,7 @@ void CombineStatisticsKernel(const float* sums, const int64_t* rows, int64_t cou
 }
 
 void CombineSumsKernel(const float* sums, int64_t count, int64_t C, int64_t begin, int64_t end, double* totals) {
-  for_each_double_vector(begin, end, [&](auto d, int64_t c) HWY_ATTR {
+  for_each_vector<double>(begin, end, [&](auto d, int64_t c) HWY_ATTR {
     auto total = hn::Zero(d);
     for (int64_t chunk = 0; chunk < count; ++chunk) total = hn::Add(total, load_doubles(d, sums + chunk * C + c));
     hn::StoreU(total, d, totals + c);

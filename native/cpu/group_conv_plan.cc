@@ -170,9 +170,7 @@ CorrelationPlan plan_correlation(Direction direction, const Conv2dSizes& z) {
     plan.column = plan.input_halves * plan.lanes;
   } else if (plan.outputs >= plan.lanes || plan.inputs > kMaxNarrowInputs) {
     plan.way = Way::kWide;
-    for (const int64_t vectors : {2, 3}) {
-      if (plan.vectors == 1 && plan.outputs % (vectors * plan.lanes) == 0) plan.vectors = vectors;
-    }
+    plan.vectors = plan.outputs % (2 * plan.lanes) == 0 ? 2 : plan.outputs % (3 * plan.lanes) == 0 ? 3 : 1;
     plan.element = 1;
     plan.column = plan.inputs;
   } else {

@@ -53,8 +53,8 @@ struct CorrelationPlan {
   int64_t R, S, stride, padding;
   int64_t inputs, outputs;  // channels per group
   int64_t lanes;
-  int64_t vectors;  // of a unit: 2 where groups are that wide (kWide), since they share the loads of the inputs, and
-                    // output_halves in kRotate
+  int64_t vectors;  // of a unit: 2 or 3 where groups have as many (kWide), since they share the loads of the inputs,
+                    // and output_halves in kRotate
   Way way;
   int64_t M;                            // kRotate: channels that turn, the fewer of inputs and outputs
   int64_t input_halves, output_halves;  // kRotate: 1 or 2

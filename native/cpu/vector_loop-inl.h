@@ -18,13 +18,13 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// body(tag, i): the elements from i on, as many as the tag has lanes.
-template <class Body>
+// body(tag, i): the elements from i on, as many as the tag of T has lanes.
+template <class T = float, class Body>
 HWY_INLINE void for_each_vector(int64_t begin, int64_t end, const Body& body) {
-  constexpr int64_t kLanes = HWY_LANES(float);
+  constexpr int64_t kLanes = HWY_LANES(T);
   int64_t i = begin;
-  for (; i + kLanes <= end; i += kLanes) body(hn::ScalableTag<float>(), i);
-  for (; i < end; ++i) body(hn::CappedTag<float, 1>(), i);
+  for (; i + kLanes <= end; i += kLanes) body(hn::ScalableTag<T>(), i);
+  for (; i < end; ++i) body(hn::CappedTag<T, 1>(), i);
 }
 
 }  // namespace HWY_NAMESPACE
