@@ -44,8 +44,9 @@ is measured:
 | \`npm run bench:rivals -- --python PYTHON\` | against PyTorch and onnxruntime-node, in turn in one run, results compared first |
 | \`igcnet bench\` | one network, on your machine |
 
-A training step is one of \`igcnet train\`, which repeats a recorded step. Each takes \`--help\`; \`--store\` of the first two and of \`bench:rivals\` keeps the results here. \`bench:native\` needs
-libbenchmark-dev and takes the options of Google Benchmark.
+Each takes \`--help\`; \`--store\` of the first two and of \`bench:rivals\` keeps the results here. \`bench:native\` needs
+libbenchmark-dev and takes the options of Google Benchmark. A training step is one of \`igcnet train\`, which repeats a
+recorded step.
 `
 
 /** The whole page. */
