@@ -35,7 +35,7 @@ struct PairSums {
   // Column kColumn, modulo 3, which is `at` floats from where the rows are.
   template <int kColumn>
   HWY_INLINE void load(const PairRows& rows, int at) {
-    const V d1 = hn::LoadU(D(), rows.x[1] + at), d2 = hn::LoadU(D(), rows.x[2] + at);
+    const V d1 = inner_row<kOuter>(rows.x[1] + at), d2 = inner_row<kOuter>(rows.x[2] + at);
     v[kColumn] = computed(kOuter ? hn::Sub(hn::LoadU(D(), rows.x[0] + at), d2) : hn::Add(d1, d2));
     u[kColumn] = computed(kOuter ? hn::Sub(hn::LoadU(D(), rows.x[3] + at), d1) : hn::Sub(d2, d1));
   }
@@ -119,7 +119,7 @@ HWY_INLINE void gradient_passes(const RotateGradient3x3& task, std::integer_sequ
 
 template <int kM>
 void gradient_pairs_of(const RotateGradient3x3& task) {
-  constexpr int kMostTurns = 2;
+  constexpr int kMostTurns = 3;
   RotateGradient3x3 unit = task;
   for (int64_t i = 0; i < task.units; ++i) {
     gradient_passes<kM>(unit, std::make_integer_sequence<int, (kM + kMostTurns - 1) / kMostTurns>());

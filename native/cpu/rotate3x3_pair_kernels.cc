@@ -60,7 +60,7 @@ HWY_INLINE void add_turn(const float* const* x, const float* wp, const float* wq
 #pragma GCC unroll 12
   for (int column = 0; column < kOutputs + 2; ++column) {
     const int at = column * kLanes;
-    const V d1 = hn::LoadU(D(), x1 + at), d2 = hn::LoadU(D(), x2 + at);
+    const V d1 = inner_row<kOuter>(x1 + at), d2 = inner_row<kOuter>(x2 + at);
     const V v = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x0 + at), d2) : hn::Add(d1, d2)));
     const V u = computed(turn(kOuter ? hn::Sub(hn::LoadU(D(), x3 + at), d1) : hn::Sub(d2, d1)));
     weights.add_column<kOutputs>(column, v, u, p, q);
@@ -99,7 +99,7 @@ HWY_INLINE void add_many_turns(const float* const* x, const float* wp, const flo
   const float *x0 = kOuter ? anew(x[0]) : nullptr, *x3 = kOuter ? anew(x[3]) : nullptr;
   const float *x1 = anew(x[1]), *x2 = anew(x[2]);
   add_products<kM, kOutputs>(wp, wq, ahead, p, q, [&](int at, V& v, V& u) HWY_ATTR {
-    const V d1 = hn::LoadU(D(), x1 + at), d2 = hn::LoadU(D(), x2 + at);
+    const V d1 = inner_row<kOuter>(x1 + at), d2 = inner_row<kOuter>(x2 + at);
     v = computed(kOuter ? hn::Sub(hn::LoadU(D(), x0 + at), d2) : hn::Add(d1, d2));
     u = computed(kOuter ? hn::Sub(hn::LoadU(D(), x3 + at), d1) : hn::Sub(d2, d1));
     hn::Store(v, D(), sums[0] + at);
@@ -129,13 +129,10 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
   }
 }
 
-// A block of kOutputs columns of two rows. kWhole: all lanes are stored.
-template <int kM, int kOutputs, bool kWhole>
-HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate3x3& task, int64_t unit, float* y0,
-                             float* y1) {
-  const int32_t* rotation = task.rotation;
-  Prefetch* ahead = task.ahead;
-  const int64_t step = task.y_step;
+// A block of kOutputs columns of two rows. kWhole: all lanes are stored. kMasked: behind a mask.
+template <int kM, int kOutputs, bool kWhole, bool kMasked>
+HWY_INLINE void rotate_block(const Rotate3x3& task, int64_t unit, const float* const* x, const float* w, int64_t step,
+                             Prefetch* ahead, float*& y0, float*& y1) {
   constexpr int kKernelRow = 3 * kM * kLanes;
   if constexpr (!few_turns(kM)) {
     // Other stores would wait behind one whose line has to come first.
@@ -148,37 +145,49 @@ HWY_INLINE void rotate_block(const float* const* x, const float* w, const Rotate
   V p[kOutputs], q[kOutputs];
 #pragma GCC unroll 16
   for (int i = 0; i < kOutputs; ++i) p[i] = q[i] = hn::Zero(D());
-  add_turns<kM, kOutputs, false>(x, w + kKernelRow, w + 2 * kKernelRow, rotation, ahead, p, q);
+  add_turns<kM, kOutputs, false>(x, w + kKernelRow, w + 2 * kKernelRow, task.rotation, ahead, p, q);
 #pragma GCC unroll 16
   for (int i = 0; i < kOutputs; ++i) {
     const V sum = hn::Add(p[i], q[i]);
     q[i] = hn::Sub(p[i], q[i]);
     p[i] = sum;
   }
-  add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, rotation, ahead, p, q);
-  put_outputs<kOutputs, kWhole>(task, task.y, unit, y0, p);
-  put_outputs<kOutputs, kWhole>(task, task.y, unit, y1, q);
+  add_turns<kM, kOutputs, true>(x, w, w + 3 * kKernelRow, task.rotation, ahead, p, q);
+  if constexpr (kMasked) {
+    MaskedBlock masked(task.mask, unit * task.y_unit);
+    masked.add<kOutputs>(y0 - task.y, step, p);
+    masked.add<kOutputs>(y1 - task.y, step, q);
+    masked.put();
+  }
+  y0 = put_outputs<kOutputs, kWhole>(y0, step, task.active, p);
+  y1 = put_outputs<kOutputs, kWhole>(y1, step, task.active, q);
 }
 
-// `blocks` blocks from column `first` on, of all units and pairs of rows.
-template <int kM, int kOutputs, bool kWhole>
-HWY_NOINLINE void rotate_pairs(const Rotate3x3& given, int64_t first, int64_t blocks) {
-  const Rotate3x3 task = given;  // nobody else has its address, so stores to y leave it in registers
-  for (int64_t unit = 0; unit < task.units; ++unit) {
-    const float* w = task.pair_w + unit * task.w_unit;
-    for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
-      const float* x[4];
-      for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + task.offset + unit * task.x_unit + first * kLanes;
-      float* y0 = task.y + unit * task.y_unit + row * task.y_row + first * task.y_step;
-      float* y1 = y0 + task.y_row;
-      for (int64_t b = 0; b < blocks; ++b) {
-        rotate_block<kM, kOutputs, kWhole>(x, w, task, unit, y0, y1);
-        for (const float*& row_x : x) row_x += kOutputs * kLanes;
-        y0 += kOutputs * task.y_step;
-        y1 += kOutputs * task.y_step;
-      }
+// `blocks` blocks from column `first` on, of all pairs of rows of a unit. What the loop over blocks keeps fits the
+// registers: loads would wait for stores whose address comes from the stack.
+template <int kM, int kOutputs, bool kWhole, bool kMasked>
+HWY_NOINLINE void rotate_unit(const Rotate3x3& task, int64_t unit, int64_t first, int64_t blocks) {
+  const float* w = task.pair_w + unit * task.w_unit;
+  const int64_t at = task.offset + unit * task.x_unit + first * kLanes, step = task.y_step;
+  float* y = task.y + unit * task.y_unit + first * step;
+  Prefetch* ahead = task.ahead;
+  for (int64_t row = 0; row + 2 <= task.rows; row += 2, y += 2 * task.y_row) {
+    const float* x[4];
+    for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + at;
+    float *y0 = y, *y1 = y + task.y_row;
+    for (int64_t b = blocks; b > 0; --b) {
+      rotate_block<kM, kOutputs, kWhole, kMasked>(task, unit, x, w, step, ahead, y0, y1);
+      for (const float*& row_x : x) row_x += kOutputs * kLanes;
     }
   }
+}
+
+// Likewise of all units.
+template <int kM, int kOutputs, bool kWhole>
+void rotate_pairs(const Rotate3x3& task, int64_t first, int64_t blocks) {
+  const bool masked = kWhole && task.mask.x != nullptr;
+  const auto rotate = masked ? rotate_unit<kM, kOutputs, kWhole, kWhole> : rotate_unit<kM, kOutputs, kWhole, false>;
+  for (int64_t unit = 0; unit < task.units; ++unit) rotate(task, unit, first, blocks);
 }
 
 template <int kM, bool kWhole, int... kOutputs>

@@ -106,6 +106,26 @@ bool StreamsOutputsKernel() { return kStreams; }
 // Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
 constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
 
+// Stores the outputs of a block from y on, and moves y behind them. Places that are known beforehand would fill the
+// registers and go to the stack, and loads would wait for stores whose address comes from there.
+template <int kOutputs, int kVectors, bool kWhole>
+HWY_INLINE void put_block(const V* output, const CorrelateRow& row, float*& y) {
+#pragma GCC unroll 48
+  for (int j = 0; j < kOutputs; ++j) {
+    for (int v = 0; v < kVectors; ++v) {
+      float* place = y + v * row.y_vector;
+      if constexpr (!kWhole) {
+        store_first(output[j * kVectors + v], row.active, place);
+      } else if (kStreams && row.streams) {
+        hn::Stream(output[j * kVectors + v], D(), place);
+      } else {
+        hn::StoreU(output[j * kVectors + v], D(), place);
+      }
+    }
+    y = anew(y + row.y_step);
+  }
+}
+
 // `blocks` blocks of kOutputs neighbouring outputs from t on; each weight vector is loaded once for all of a block.
 // kWhole: all lanes are stored.
 template <int kOutputs, int kVectors, class Load, bool kWhole>
@@ -143,20 +163,7 @@ HWY_NOINLINE void correlate_blocks(const CorrelateRow& given, int64_t t, int64_t
         add_to_sums<kOutputs, kVectors>(sum, row.sums, row.y_vector, row.sums.starts && t == 0);
       }
     }
-#pragma GCC unroll 48
-    for (int j = 0; j < kOutputs; ++j, y += row.y_step) {
-      for (int v = 0; v < kVectors; ++v) {
-        if constexpr (kWhole) {
-          if (kStreams && row.streams) {
-            hn::Stream(sum[j * kVectors + v], D(), y + v * row.y_vector);
-          } else {
-            hn::StoreU(sum[j * kVectors + v], D(), y + v * row.y_vector);
-          }
-        } else {
-          store_first(sum[j * kVectors + v], row.active, y + v * row.y_vector);
-        }
-      }
-    }
+    put_block<kOutputs, kVectors, kWhole>(sum, row, y);
   }
 }
 

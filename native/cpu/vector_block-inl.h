@@ -47,7 +47,8 @@ HWY_INLINE V load_again(const float* p) {
 
 // The pointer as it is, but new to the compiler: of one that does not change in a loop, GCC would keep every place that
 // the loop reads in memory of its own.
-HWY_INLINE const float* anew(const float* p) {
+template <class T>
+HWY_INLINE T* anew(T* p) {
 #if HWY_COMPILER_GCC_ACTUAL
   asm volatile("" : "+r"(p));
 #endif

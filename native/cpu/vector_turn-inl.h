@@ -44,6 +44,13 @@ HWY_INLINE V computed(V v) {
   return v;
 }
 
+// A value of the second or third of four input rows (F(2, 3)). It has two uses where rows are the inner ones of a
+// product, for each of which GCC would load it.
+template <bool kOuter>
+HWY_INLINE V inner_row(const float* p) {
+  return kOuter ? hn::LoadU(D(), p) : load_once(p);
+}
+
 // *p, repeated over a vector. It is loaded anew here, and once: GCC would keep some for later use and spill sums, and
 // load others for every multiply-add.
 HWY_INLINE V repeat(const float* p) {
@@ -113,47 +120,68 @@ HWY_INLINE void sum_repeated(const float* const* rows, int64_t t, const float* c
   }
 }
 
-// The mask of kOutputs outputs y, of the channels from `channel` on, which lie `at` floats behind those of the task.
-template <int kOutputs>
-HWY_INLINE void mask_and_sum(const MaskedSums& mask, int64_t channel, int64_t at, int64_t step, V* y) {
-  const V mean = hn::LoadU(D(), mask.norm.mean + channel), scale = hn::LoadU(D(), mask.norm.scale + channel),
-          beta = hn::LoadU(D(), mask.norm.beta + channel);
-  const float* x = mask.x + at;
-  constexpr int kSums = kManyRegisters ? 2 : 1;  // of each, that need not wait for each other
-  V sum[2] = {hn::LoadU(D(), mask.sum + channel), hn::Zero(D())};
-  V product[2] = {hn::LoadU(D(), mask.product + channel), hn::Zero(D())};
+// The mask of outputs of a vector of channels, and its sums, in registers from here to put().
+struct MaskedBlock {
+  static constexpr int kSums = kManyRegisters ? 2 : 1;  // of each, that need not wait for each other
+  const MaskedSums& mask;
+  int64_t channel;
+  V mean, scale, beta, sum[2], product[2];
+
+  HWY_INLINE MaskedBlock(const MaskedSums& given, int64_t first)
+      : mask(given),
+        channel(first),
+        mean(hn::LoadU(D(), mask.norm.mean + channel)),
+        scale(hn::LoadU(D(), mask.norm.scale + channel)),
+        beta(hn::LoadU(D(), mask.norm.beta + channel)),
+        sum{hn::LoadU(D(), mask.sum + channel), hn::Zero(D())},
+        product{hn::LoadU(D(), mask.product + channel), hn::Zero(D())} {}
+
+  // Of kOutputs outputs y, which lie `at` floats behind those of the task.
+  template <int kOutputs>
+  HWY_INLINE void add(int64_t at, int64_t step, V* y) {
+    const float* x = mask.x + at;
+#pragma GCC unroll 16
+    for (int i = 0; i < kOutputs; ++i, x += step) {
+      const V value = hn::LoadU(D(), x);
+      y[i] = behind_relu(D(), computed(y[i]), normalised(D(), value, mean, scale, beta));
+      sum[i % kSums] = hn::Add(sum[i % kSums], y[i]);
+      product[i % kSums] = hn::MulAdd(y[i], hn::Sub(value, mean), product[i % kSums]);
+    }
+  }
+
+  HWY_INLINE void put() const {
+    hn::StoreU(kSums == 2 ? hn::Add(sum[0], sum[1]) : sum[0], D(), mask.sum + channel);
+    hn::StoreU(kSums == 2 ? hn::Add(product[0], product[1]) : product[0], D(), mask.product + channel);
+  }
+};
+
+// Stores kOutputs outputs from y on, `step` floats apart, and returns the place behind them. kWhole: all lanes are
+// stored.
+template <int kOutputs, bool kWhole>
+HWY_INLINE float* put_outputs(float* y, int64_t step, int64_t active, const V* out) {
 #pragma GCC unroll 16
   for (int i = 0; i < kOutputs; ++i) {
-    const V value = hn::LoadU(D(), x + i * step);
-    y[i] = behind_relu(D(), y[i], normalised(D(), value, mean, scale, beta));
-    sum[i % kSums] = hn::Add(sum[i % kSums], y[i]);
-    product[i % kSums] = hn::MulAdd(y[i], hn::Sub(value, mean), product[i % kSums]);
+    if constexpr (kWhole) {
+      hn::StoreU(out[i], D(), y);
+    } else {
+      store_first(out[i], active, y);
+    }
+    y = anew(y + step);  // places that are known beforehand would fill registers, and go to the stack
   }
-  if constexpr (kSums == 2) {
-    sum[0] = hn::Add(sum[0], sum[1]);
-    product[0] = hn::Add(product[0], product[1]);
-  }
-  hn::StoreU(sum[0], D(), mask.sum + channel);
-  hn::StoreU(product[0], D(), mask.product + channel);
+  return y;
 }
 
-// Stores kOutputs outputs of a unit at y, behind the mask if there is one. `begin`: where the first unit's outputs are.
-// kWhole: all lanes are stored.
+// Likewise, behind the mask of the task if there is one. `begin`: where the first unit's outputs are.
 template <int kOutputs, bool kWhole>
 HWY_INLINE void put_outputs(const Rotate3x3& task, const float* begin, int64_t unit, float* y, V* out) {
   if constexpr (kWhole) {
     if (task.mask.x != nullptr) {
-      mask_and_sum<kOutputs>(task.mask, unit * task.y_unit, y - begin, task.y_step, out);
+      MaskedBlock masked(task.mask, unit * task.y_unit);
+      masked.add<kOutputs>(y - begin, task.y_step, out);
+      masked.put();
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < kOutputs; ++i) {
-    if constexpr (kWhole) {
-      hn::StoreU(out[i], D(), y + i * task.y_step);
-    } else {
-      store_first(out[i], task.active, y + i * task.y_step);
-    }
-  }
+  put_outputs<kOutputs, kWhole>(y, task.y_step, task.active, out);
 }
 
 }  // namespace HWY_NAMESPACE
