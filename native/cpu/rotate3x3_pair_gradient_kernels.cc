@@ -119,10 +119,9 @@ HWY_INLINE void gradient_passes(const RotateGradient3x3& task, std::integer_sequ
 
 template <int kM>
 void gradient_pairs_of(const RotateGradient3x3& task) {
-  constexpr int kMostTurns = 3;
   RotateGradient3x3 unit = task;
   for (int64_t i = 0; i < task.units; ++i) {
-    gradient_passes<kM>(unit, std::make_integer_sequence<int, (kM + kMostTurns - 1) / kMostTurns>());
+    gradient_passes<kM>(unit, std::make_integer_sequence<int, (kM + kPairTurns - 1) / kPairTurns>());
     next_unit(unit);
   }
 }

@@ -163,8 +163,8 @@ HWY_INLINE void rotate_block(const Rotate3x3& task, int64_t unit, const float* c
   y1 = put_outputs<kOutputs, kWhole>(y1, step, task.active, q);
 }
 
-// `blocks` blocks from column `first` on, of all pairs of rows of a unit. What the loop over blocks keeps fits the
-// registers: loads would wait for stores whose address comes from the stack.
+// `blocks` blocks from column `first` on, of all pairs of rows of a unit. By itself, with and without a mask apart,
+// what the loop over blocks keeps fits the registers.
 template <int kM, int kOutputs, bool kWhole, bool kMasked>
 HWY_NOINLINE void rotate_unit(const Rotate3x3& task, int64_t unit, int64_t first, int64_t blocks) {
   const float* w = task.pair_w + unit * task.w_unit;

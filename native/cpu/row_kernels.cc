@@ -106,8 +106,7 @@ bool StreamsOutputsKernel() { return kStreams; }
 // Between two shares, of the sums and of the pixels: about as much work as that of rotate_3x3().
 constexpr int64_t kShareDepth = kManyRegisters ? 4 : 12, kSharePixels = kManyRegisters ? 4 : 16;
 
-// Stores the outputs of a block from y on, and moves y behind them. Places that are known beforehand would fill the
-// registers and go to the stack, and loads would wait for stores whose address comes from there.
+// Stores the outputs of a block from y on, and moves y behind them.
 template <int kOutputs, int kVectors, bool kWhole>
 HWY_INLINE void put_block(const V* output, const CorrelateRow& row, float*& y) {
 #pragma GCC unroll 48

@@ -183,8 +183,9 @@ inline void next_unit(RotateGradient3x3& task) {
   task.dy += task.y_unit;
 }
 
-// Its pairs of rows, likewise. They ask for a share every so many columns, in M or M + 1, even, passes over each pair.
-inline constexpr int64_t kPairShareColumns = 12;
+// Its pairs of rows, likewise. They ask for a share every so many columns of each pass over a pair: a pass has the sums
+// of so many turns, of the inner rows or of the outer ones.
+inline constexpr int64_t kPairShareColumns = 12, kPairTurns = 3;
 bool takes_gradient_pairs_3x3(int64_t M);
 void rotate_gradient_pairs_3x3(const RotateGradient3x3& task);
 

@@ -200,7 +200,10 @@ int64_t correlate_shares(const CorrelationPlan& plan, int64_t rows) {
 
 int64_t gradient_shares(const CorrelationPlan& plan, int64_t rows) {
   const int64_t units = static_cast<int64_t>(plan.units.size());
-  if (plan.pair_gradients) return units * (rows / 2) * (plan.M + plan.M % 2) * (plan.out_columns / kPairShareColumns);
+  if (plan.pair_gradients) {
+    const int64_t passes = 2 * ((plan.M + kPairTurns - 1) / kPairTurns);
+    return units * (rows / 2) * passes * (plan.out_columns / kPairShareColumns);
+  }
   constexpr int64_t kMostTurns = 4;  // of a pass over the rows
   return units * rows * (plan.takes_rows() ? std::max<int64_t>(plan.inputs / kMostTurns, 1) : 1);
 }

@@ -45,8 +45,8 @@ HWY_INLINE V load_again(const float* p) {
 #endif
 }
 
-// The pointer as it is, but new to the compiler: of one that does not change in a loop, GCC would keep every place that
-// the loop reads in memory of its own.
+// The pointer as it is, but new to the compiler: GCC would make all places that a loop reads or writes before it, more
+// than there are registers. Loads wait for stores whose place comes from memory.
 template <class T>
 HWY_INLINE T* anew(T* p) {
 #if HWY_COMPILER_GCC_ACTUAL

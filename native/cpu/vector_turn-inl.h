@@ -166,7 +166,7 @@ HWY_INLINE float* put_outputs(float* y, int64_t step, int64_t active, const V* o
     } else {
       store_first(out[i], active, y);
     }
-    y = anew(y + step);  // places that are known beforehand would fill registers, and go to the stack
+    y = anew(y + step);
   }
   return y;
 }
