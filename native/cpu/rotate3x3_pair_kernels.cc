@@ -3,7 +3,8 @@
 //   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
 //   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
 // where * sums over columns and channels. Inputs are turned here, not sums, so an output has one sum. With 16 registers
-// there is no room for the sums of two rows: rotate3x3_sum_rows_kernels.cc. Here is also which pairs go where.
+// there is room for few sums of two rows: groups of more channels than 4 go by rotate3x3_sum_rows_kernels.cc. Here is
+// also which pairs go where.
 #include <utility>
 
 #include "cpu/equal_blocks.h"
@@ -19,11 +20,12 @@ namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
 
-// Of a row, with a sum each, beside six weights, four inputs and the indices of a turn.
-constexpr int kMostOutputs = 10;
-constexpr int kMostM = kLanes - 1;
+// Of a row, with a sum each, beside six weights, four inputs and the indices of a turn. With 16 registers there is no
+// room for indices, and groups of 2 gain nothing in a block: those of 4 are left.
+constexpr int kMostOutputs = kManyRegisters ? 10 : 4;
+constexpr int kFewestM = kManyRegisters ? 1 : 4, kMostM = kManyRegisters ? kLanes - 1 : 4;
 
 // The weights of a turn for p and q, from wp and wq on, `column` floats apart.
 struct TurnWeights {
@@ -202,13 +204,13 @@ template <int... kM>
 HWY_INLINE void rotate_any_pairs(const Rotate3x3& task, std::integer_sequence<int, kM...>) {
   static constexpr void (*kRotate[])(const Rotate3x3&) = {[](const Rotate3x3& of_m) HWY_ATTR {
     constexpr std::make_integer_sequence<int, kMostOutputs> kOutputs;
-    of_m.active == kLanes ? rotate_pairs_of<kM + 1, true>(of_m, kOutputs)
-                          : rotate_pairs_of<kM + 1, false>(of_m, kOutputs);
+    of_m.active == kLanes ? rotate_pairs_of<kFewestM + kM, true>(of_m, kOutputs)
+                          : rotate_pairs_of<kFewestM + kM, false>(of_m, kOutputs);
   }...};
-  kRotate[task.M - 1](task);
+  kRotate[task.M - kFewestM](task);
 }
 
-int64_t MostTurnedOutputsKernel(int64_t M) { return M <= kMostM ? kMostOutputs : 0; }
+int64_t MostTurnedOutputsKernel(int64_t M) { return M >= kFewestM && M <= kMostM ? kMostOutputs : 0; }
 
 #else
 
@@ -217,8 +219,8 @@ int64_t MostTurnedOutputsKernel(int64_t) { return 0; }
 #endif
 
 void RotatePairs3x3Kernel(const Rotate3x3& task) {
-#if HWY_TARGET == HWY_AVX3
-  rotate_any_pairs(task, std::make_integer_sequence<int, kMostM>());
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  rotate_any_pairs(task, std::make_integer_sequence<int, kMostM - kFewestM + 1>());
 #else
   (void)task;
 #endif

@@ -1,5 +1,6 @@
 // The loops of Rotate3x3 (row_kernels.h) for two output rows at a time where rotate3x3_pair_kernels.cc does not take
-// them: with 16 registers, and for groups of a vector. Of four input rows d and three kernel rows g, as there,
+// them: with 16 registers from 5 channels a group on, and for groups of a vector. Of four input rows d and three kernel
+// rows g, as there,
 //   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
 //   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
 // The four sums of input rows are made first, a strip of columns at a time in the L1 cache; then each of the four
@@ -21,7 +22,7 @@ namespace {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
-constexpr int kFewestM = kManyRegisters ? kLanes : 4;  // fewer channels have too few products for the sums
+constexpr int kFewestM = kManyRegisters ? kLanes : 5;  // fewer channels have too few products for the sums
 constexpr int64_t kMostColumns = 64;                   // of a strip
 
 // The sums that p, q, and what is added to y0 and to y1 are made of.

@@ -19,16 +19,16 @@ namespace {
 constexpr int kMostSums = kManyRegisters ? 24 : 12;
 constexpr int kMostOutputs = kManyRegisters ? 12 : 6;
 
-// kOutputs neighbouring outputs from t on, with kM sums each.
+// kOutputs neighbouring outputs from t on, with kM sums each, of the inputs and weights from these places on.
 template <int kM, int kOutputs>
-HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
+HWY_INLINE void rotate_sums(const RotateRow& row, int64_t x_place, int64_t w_place, int64_t t, V* out) {
   V sum[kM * kOutputs];
 #pragma GCC unroll 32
   for (int j = 0; j < kM * kOutputs; ++j) sum[j] = hn::Zero(D());
   const int64_t step = row.step;
   for (int64_t r = 0; r < row.rows; ++r) {
-    const float* HWY_RESTRICT w = row.w[r];
-    const float* HWY_RESTRICT x = row.x[r] + t * step;
+    const float* HWY_RESTRICT w = row.w[r] + w_place;
+    const float* HWY_RESTRICT x = row.x[r] + x_place + t * step;
     for (int64_t s = row.columns; s > 0; --s, w += kM * kLanes, x += row.column) {
       if constexpr (kM <= 3) {  // the weights stay in registers
         V weight[kM];
@@ -51,19 +51,60 @@ HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
       }
     }
   }
-  float* y = row.y + t * row.y_step;
+#pragma GCC unroll 32
+  for (int i = 0; i < kOutputs; ++i) out[i] = sum[i * kM];
 #pragma GCC unroll 32
   for (int j = 1; j < kM; ++j) {
     const auto turn = hn::SetTableIndices(D(), row.rotation + j * kLanes);
-    for (int i = 0; i < kOutputs; ++i) {
-      sum[i * kM] = hn::Add(sum[i * kM], hn::TableLookupLanes(sum[i * kM + j], turn));
-    }
+    for (int i = 0; i < kOutputs; ++i) out[i] = hn::Add(out[i], hn::TableLookupLanes(sum[i * kM + j], turn));
   }
-  if (row.active == kLanes) {
+}
+
+// Stores the first `active` lanes of kOutputs outputs.
+template <int kOutputs>
+HWY_INLINE void put(const V* out, int64_t active, float* y, int64_t y_step) {
+  if (active == kLanes) {
 #pragma GCC unroll 32
-    for (int i = 0; i < kOutputs; ++i) hn::StoreU(sum[i * kM], D(), y + i * row.y_step);
+    for (int i = 0; i < kOutputs; ++i) hn::StoreU(out[i], D(), y + i * y_step);
   } else {
-    for (int i = 0; i < kOutputs; ++i) store_first(sum[i * kM], row.active, y + i * row.y_step);
+    for (int i = 0; i < kOutputs; ++i) store_first(out[i], active, y + i * y_step);
+  }
+}
+
+// Both halves of kOutputs outputs, joined.
+template <int kOutputs>
+HWY_INLINE void put_joined(const RotateRow& row, const V* first, const V* second, float* y) {
+  const hn::RebindToSigned<D> di;
+  for (int64_t v = 0; v < 2 && v * kLanes < 2 * row.active; ++v) {
+    const auto entries = hn::LoadU(di, row.join + v * kLanes);
+    const auto indices = hn::IndicesFromVec(D(), hn::And(entries, hn::Set(di, kLanes - 1)));
+    const auto from_first = hn::RebindMask(D(), hn::Lt(entries, hn::Set(di, kLanes)));
+    V out[kOutputs];
+#pragma GCC unroll 32
+    for (int i = 0; i < kOutputs; ++i) {
+      out[i] =
+          hn::IfThenElse(from_first, hn::TableLookupLanes(first[i], indices), hn::TableLookupLanes(second[i], indices));
+    }
+    put<kOutputs>(out, std::min<int64_t>(2 * row.active - v * kLanes, kLanes), y + v * kLanes, row.y_step);
+  }
+}
+
+// kOutputs neighbouring outputs from t on, of all units.
+template <int kM, int kOutputs>
+HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
+  int64_t x_place = row.x_offset, w_place = 0;
+  float* y = row.y + t * row.y_step;
+  for (int64_t unit = 0; unit < row.units; ++unit, x_place += row.x_unit, w_place += row.w_unit, y += row.y_unit) {
+    if (t == 0 && row.ahead != nullptr) row.ahead->share();
+    V out[kOutputs];
+    rotate_sums<kM, kOutputs>(row, x_place, w_place, t, out);
+    if (row.join == nullptr) {
+      put<kOutputs>(out, row.active, y, row.y_step);
+      continue;
+    }
+    V second[kOutputs];
+    rotate_sums<kM, kOutputs>(row, x_place, w_place + row.w_half, t, second);
+    put_joined<kOutputs>(row, out, second, y);
   }
 }
 

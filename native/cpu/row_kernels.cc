@@ -316,13 +316,6 @@ void ExpandRowKernel(const ExpandRow& row) {
   }
 }
 
-void JoinRowKernel(const JoinRow& row) {
-  for (int64_t first = 0; first < row.active; first += kLanes) {
-    const int64_t active = std::min<int64_t>(row.active - first, kLanes);
-    expand_input<2>(row.x, 2 * kLanes, row.count, row.table + first, row.y + first, row.y_step, active);
-  }
-}
-
 void GatherRowKernel(const ExpandRow& row) {
   for (const PixelRun* run = row.runs; run < row.runs + row.run_count; ++run) {
     const float* HWY_RESTRICT x = row.x + run->column * row.pixel;
@@ -353,7 +346,6 @@ HWY_EXPORT(CorrelateSharesKernel);
 HWY_EXPORT(GradientSharesKernel);
 HWY_EXPORT(WeightGradientRowsKernel);
 HWY_EXPORT(ExpandRowKernel);
-HWY_EXPORT(JoinRowKernel);
 HWY_EXPORT(GatherRowKernel);
 HWY_EXPORT(LanesKernel);
 
@@ -380,7 +372,6 @@ int64_t gradient_shares(int64_t vectors, int64_t depth, int64_t count) {
 }
 void weight_gradient_rows(const WeightGradientRows& row) { HWY_DYNAMIC_DISPATCH(WeightGradientRowsKernel)(row); }
 void expand_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(ExpandRowKernel)(row); }
-void join_row(const JoinRow& row) { HWY_DYNAMIC_DISPATCH(JoinRowKernel)(row); }
 void gather_row(const ExpandRow& row) { HWY_DYNAMIC_DISPATCH(GatherRowKernel)(row); }
 
 }  // namespace igcnet

@@ -85,17 +85,25 @@ int64_t gradient_shares(int64_t vectors, int64_t depth, int64_t count);
 //   sum_j[k] = sum over rows r, columns s < columns of w[r][(s * M + j) * lanes + k] * x[r][t * step + s * column + k]
 //   y[t * y_step + i] = sum over j < M of sum_j[rotation[j * lanes + i]],  i < active,
 // where `rotation` turns the tuples by j: lane i of x meets lane i + j of y in each tuple, modulo M, or lane i xor j if
-// M is a power of 2.
+// M is a power of 2. Unit u of `units` has its inputs u * x_unit behind, its weights u * w_unit, its outputs u *
+// y_unit. With `join` a unit has two vectors of such outputs, the second one by the weights w_half behind, which are
+// put where
+//   y[t * y_step + i] = both[join[i]],  i < 2 * active.
 struct RotateRow {
   int64_t M = 1;  // below the lanes
   int64_t rows = 1;
   const float* const* x = nullptr;
   const float* const* w = nullptr;
+  int64_t units = 1, x_unit = 0, w_unit = 0, y_unit = 0;
+  int64_t x_offset = 0;  // of all rows
   int64_t columns = 0, column = 0, step = 0;
   int64_t count = 0;
   float* y = nullptr;
   int64_t y_step = 0, active = 0;
   const int32_t* rotation = nullptr;
+  int64_t w_half = 0;
+  const int32_t* join = nullptr;  // [2][lanes], entries below 2 * lanes
+  Prefetch* ahead = nullptr;      // a share for each unit
 };
 void rotate_row(const RotateRow& row);
 
@@ -208,17 +216,6 @@ struct ExpandRow {
   float* out = nullptr;
 };
 void expand_row(const ExpandRow& row);
-
-// The halves of groups joined: for the pixels t < count and v < 2
-//   y[t * y_step + v * lanes + i] = x[t * 2 * lanes + table[v * lanes + i]],  v * lanes + i < active.
-struct JoinRow {
-  const float* x = nullptr;
-  int64_t count = 0;
-  const int32_t* table = nullptr;  // [2][lanes], entries below 2 * lanes
-  float* y = nullptr;
-  int64_t y_step = 0, active = 0;
-};
-void join_row(const JoinRow& row);
 
 // expand_row() without a table: out[(buffer + j) * inputs + m] = x[(column + j) * pixel + m], m < inputs.
 void gather_row(const ExpandRow& row);

@@ -48,6 +48,15 @@ void unpack_units(const CorrelationPlan& plan, const float* sums, float* dw) {
 
 namespace {
 
+// body(u, units) for runs of units that take the same loop: all that are as full, then a last one.
+template <class Body>
+void for_equal_units(const CorrelationPlan& plan, const Body& body) {
+  const int64_t units = static_cast<int64_t>(plan.units.size());
+  const int64_t whole = plan.units.back().active == plan.units[0].active ? units : units - 1;
+  body(int64_t{0}, whole);
+  if (whole < units) body(whole, int64_t{1});
+}
+
 // Of kExpand and kWide.
 void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
                         const float* packed, float* y, int64_t y_step, const TapPointers& pointers,
@@ -76,46 +85,47 @@ void correlate_unit_row(const CorrelationPlan& plan, const Unit& unit, const Row
   }
 }
 
-// Of kRotate. Both halves of the inputs meet in one sum; those of the outputs are joined when both are complete.
-void rotate_unit_row(const CorrelationPlan& plan, const Unit& unit, const RowTap* taps, int64_t count,
-                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, const OutputWork&) {
+// Of kRotate, all units. Both halves of the inputs meet in one sum.
+void rotate_units_row(const CorrelationPlan& plan, const RowTap* taps, int64_t count, ExpandedRows& rows,
+                      const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead) {
   const int64_t half_weights = plan.R * plan.S * plan.M * plan.lanes;
+  for (int64_t i = 0; i < count; ++i) {
+    pointers.x[i] = rows.row(plan.units[0], taps[i].in_row);
+    if (plan.cuts_rows()) continue;
+    for (const Unit& unit : plan.units) rows.row(unit, taps[i].in_row);
+  }
   for (const Phase& phase : plan.phases) {
     const int64_t columns = static_cast<int64_t>(phase.kernel_column.size());
-    float* first = y + phase.first_out * y_step + unit.channel;
-    RotateRow row{.M = plan.M,
-                  .rows = columns == 0 ? 0 : count * plan.input_halves,
-                  .x = pointers.phase_x,
-                  .w = pointers.phase_w,
-                  .columns = columns,
-                  .column = plan.column,
-                  .step = phase.in_step * plan.column,
-                  .count = phase.count,
-                  .y = first,
-                  .y_step = phase.out_step * y_step,
-                  .active = unit.active,
-                  .rotation = plan.rotation.data()};
-    for (int64_t half = 0; half < plan.output_halves; ++half) {
+    for_equal_units(plan, [&](int64_t u, int64_t units) {
+      const Unit& first = plan.units[static_cast<size_t>(u)];
+      const RotateRow row{.M = plan.M,
+                          .rows = columns == 0 ? 0 : count * plan.input_halves,
+                          .x = pointers.phase_x,
+                          .w = pointers.phase_w,
+                          .units = units,
+                          .x_unit = rows.slab_floats(),
+                          .w_unit = plan.packed_unit(),
+                          .y_unit = plan.output_halves * first.active,
+                          .x_offset = first.slab * rows.slab_floats(),
+                          .columns = columns,
+                          .column = plan.column,
+                          .step = phase.in_step * plan.column,
+                          .count = phase.count,
+                          .y = y + phase.first_out * y_step + first.channel,
+                          .y_step = phase.out_step * y_step,
+                          .active = first.active,
+                          .rotation = plan.rotation.data(),
+                          .w_half = half_weights,
+                          .join = plan.output_halves == 2 ? plan.join.data() : nullptr,
+                          .ahead = &phase == plan.phases.data() ? &ahead : nullptr};
       for (int64_t i = 0; i < row.rows; ++i) {
-        const int64_t tap = i % count, of_half = half + i / count;
-        pointers.phase_x[i] = pointers.x[tap] + phase.first_in * plan.column + i / count * plan.lanes;
-        pointers.phase_w[i] =
-            packed + of_half * half_weights + (taps[tap].kernel_row * plan.S + phase.slot) * plan.M * plan.lanes;
-      }
-      if (plan.output_halves == 2) {
-        row.y = pointers.halves + half * plan.lanes;
-        row.y_step = 2 * plan.lanes;
-        row.active = plan.lanes;
+        const int64_t tap = i % count, half = i / count;
+        pointers.phase_x[i] = pointers.x[tap] + phase.first_in * plan.column + half * plan.lanes;
+        pointers.phase_w[i] = packed + u * plan.packed_unit() + half * half_weights +
+                              (taps[tap].kernel_row * plan.S + phase.slot) * plan.M * plan.lanes;
       }
       rotate_row(row);
-    }
-    if (plan.output_halves == 1) continue;
-    join_row({.x = pointers.halves,
-              .count = phase.count,
-              .table = plan.join.data(),
-              .y = first,
-              .y_step = phase.out_step * y_step,
-              .active = 2 * unit.active});
+    });
   }
 }
 
@@ -215,25 +225,19 @@ void find_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, Expa
   for (int64_t i = 0; i < count + 2; ++i) pointers.x[i] = rows.row_or_padding(plan.units[0], first + i);
 }
 
-namespace {
-
-// body(u, units) for runs of units that take the same loop: all that are as full, then a last one.
-template <class Body>
-void for_equal_units(const CorrelationPlan& plan, const Body& body) {
-  const int64_t units = static_cast<int64_t>(plan.units.size());
-  const int64_t whole = plan.units.back().active == plan.units[0].active ? units : units - 1;
-  body(int64_t{0}, whole);
-  if (whole < units) body(whole, int64_t{1});
-}
-
-}  // namespace
-
 void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count, ExpandedRows& rows,
                     const float* packed, float* y, int64_t y_step, const TapPointers& pointers, Prefetch& ahead,
                     const OutputWork& work) {
   const int64_t y_row = plan.out_columns * y_step;
+  if (plan.way == Way::kRotate && !plan.takes_rows()) {
+    for (int64_t r = 0; r < count; ++r) {
+      const RowTap* taps = plan.taps_of(out_row + r);
+      rotate_units_row(plan, taps, plan.taps_of(out_row + r + 1) - taps, rows, packed, y + r * y_row, y_step, pointers,
+                       ahead);
+    }
+    return;
+  }
   if (!plan.takes_rows()) {
-    const auto row = plan.way == Way::kRotate ? rotate_unit_row : correlate_unit_row;
     for (const Unit& unit : plan.units) {
       OutputWork of_row = work;
       for (int64_t r = 0; r < count; ++r) {
@@ -241,7 +245,7 @@ void correlate_rows(const CorrelationPlan& plan, int64_t out_row, int64_t count,
         const RowTap* taps = plan.taps_of(out_row + r);
         const int64_t met = plan.taps_of(out_row + r + 1) - taps;
         for (int64_t i = 0; i < met; ++i) pointers.x[i] = rows.row(unit, taps[i].in_row);
-        row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers, of_row);
+        correlate_unit_row(plan, unit, taps, met, packed, y + r * y_row, y_step, pointers, of_row);
         of_row.sums.starts = false;
       }
       packed += plan.packed_unit();
