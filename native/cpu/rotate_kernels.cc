@@ -9,14 +9,14 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rotate_kernels.cc"
 #include "cpu/simd.h"
-#include "cpu/vector_block-inl.h"
+#include "cpu/vector_turn-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace igcnet {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr int kMostSums = kManyRegisters ? 24 : 12;
+constexpr int kSumsOfBlock = kManyRegisters ? 24 : 12;
 constexpr int kMostOutputs = kManyRegisters ? 12 : 6;
 
 // kOutputs neighbouring outputs from t on, with kM sums each, of the inputs and weights from these places on.
@@ -55,8 +55,7 @@ HWY_INLINE void rotate_sums(const RotateRow& row, int64_t x_place, int64_t w_pla
   for (int i = 0; i < kOutputs; ++i) out[i] = sum[i * kM];
 #pragma GCC unroll 32
   for (int j = 1; j < kM; ++j) {
-    const auto turn = hn::SetTableIndices(D(), row.rotation + j * kLanes);
-    for (int i = 0; i < kOutputs; ++i) out[i] = hn::Add(out[i], hn::TableLookupLanes(sum[i * kM + j], turn));
+    for (int i = 0; i < kOutputs; ++i) out[i] = hn::Add(out[i], turned<kM>(sum[i * kM + j], j, row.rotation));
   }
 }
 
@@ -117,7 +116,7 @@ HWY_INLINE void rotate_blocks(const RotateRow& row, std::integer_sequence<int, k
 
 template <int kM>
 void rotate(const RotateRow& row) {
-  constexpr int kOutputs = std::min(std::max(1, kMostSums / kM), kMostOutputs);
+  constexpr int kOutputs = std::min(std::max(1, kSumsOfBlock / kM), kMostOutputs);
   rotate_blocks<kM>(row, std::make_integer_sequence<int, kOutputs>());
 }
 
