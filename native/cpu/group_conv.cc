@@ -94,7 +94,7 @@ struct ForwardBuffers {
   ForwardBuffers(const CorrelationPlan& plan, int64_t ring, int64_t chunk_rows, bool normalise, int64_t z_floats,
                  int64_t tuple_floats, ThreadBuffer memory, int64_t* used = nullptr)
       : x(plan, ring, normalise, memory),
-        pointers(plan.R, chunk_rows, plan.half_floats(), memory),
+        pointers(plan.R, chunk_rows, 0, memory),
         z(memory.floats(z_floats)),
         tuples(memory.floats(tuple_floats)) {
     if (used != nullptr) *used = memory.used();

@@ -64,7 +64,7 @@ class BackwardBands {
         : x(bands.conv_.forward_, bands.conv_.ring_, bands.task_.x_norm.mean != nullptr, memory),
           dz_rows(bands.conv_.backward_, bands.conv_.dz_ring_, false, memory),
           pointers(bands.sizes_.R, std::max(bands.conv_.chunk_rows_, bands.conv_.dx_chunk_rows_),
-                   std::max(bands.conv_.forward_.half_floats(), bands.conv_.backward_.half_floats()), memory) {
+                   bands.conv_.forward_.half_floats(), memory) {
       const GroupConv& conv = bands.conv_;
       const int64_t pixels = conv.chunk_rows_ * conv.sizes_.Q, chunk = pixels * conv.sizes_.K;
       dy = memory.floats(bands.copies_dy_ ? chunk + kBehind : 0);

@@ -77,7 +77,7 @@ struct CorrelationPlan {
   // kRotate: lane i takes from lane rotation[j][i] of sum j; and the inverse. [M][lanes]
   std::vector<int32_t> rotation, inverse_rotation;
   // kRotate with halves: where both halves are in channels that lie as the tensor has them, and the other way round,
-  // [2][lanes] as expand_row() and join_row() take them.
+  // [2][lanes] as ExpandRow and RotateRow take them.
   std::vector<int32_t> split, join;
 
   bool is_3x3() const { return R == 3 && S == 3 && stride == 1; }
@@ -92,7 +92,7 @@ struct CorrelationPlan {
     return direction == Direction::kForward ? p - padding : p + padding - (R - 1);
   }
 
-  // Of a row of one unit whose outputs are split into halves.
+  // Of a row of dy of one unit that is split into halves for the weight gradient (forward only).
   int64_t half_floats() const { return way == Way::kRotate && output_halves == 2 ? out_columns * 2 * lanes : 0; }
   int64_t slab_floats() const { return (width * column + 2 * lanes - 1) / lanes * lanes; }
   int64_t unit_lanes() const { return vectors * lanes; }

@@ -22,8 +22,9 @@ namespace {
 
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
-constexpr int kFewestM = kManyRegisters ? kLanes : 5;  // fewer channels have too few products for the sums
-constexpr int64_t kMostColumns = 64;                   // of a strip
+// Fewer channels go by rotate3x3_pair_kernels.cc, or have too few products for the sums.
+constexpr int kFewestM = kManyRegisters ? kLanes : 5;
+constexpr int64_t kMostColumns = 64;  // of a strip
 
 // The sums that p, q, and what is added to y0 and to y1 are made of.
 struct SumRows {

@@ -59,15 +59,11 @@ HWY_INLINE void rotate_sums(const RotateRow& row, int64_t x_place, int64_t w_pla
   }
 }
 
-// Stores the first `active` lanes of kOutputs outputs.
+// The first `active` lanes of kOutputs outputs.
 template <int kOutputs>
-HWY_INLINE void put(const V* out, int64_t active, float* y, int64_t y_step) {
-  if (active == kLanes) {
-#pragma GCC unroll 32
-    for (int i = 0; i < kOutputs; ++i) hn::StoreU(out[i], D(), y + i * y_step);
-  } else {
-    for (int i = 0; i < kOutputs; ++i) store_first(out[i], active, y + i * y_step);
-  }
+HWY_INLINE void put_first(const V* out, int64_t active, float* y, int64_t y_step) {
+  active == kLanes ? put_outputs<kOutputs, true>(y, y_step, active, out)
+                   : put_outputs<kOutputs, false>(y, y_step, active, out);
 }
 
 // Both halves of kOutputs outputs, joined.
@@ -84,21 +80,21 @@ HWY_INLINE void put_joined(const RotateRow& row, const V* first, const V* second
       out[i] =
           hn::IfThenElse(from_first, hn::TableLookupLanes(first[i], indices), hn::TableLookupLanes(second[i], indices));
     }
-    put<kOutputs>(out, std::min<int64_t>(2 * row.active - v * kLanes, kLanes), y + v * kLanes, row.y_step);
+    put_first<kOutputs>(out, std::min<int64_t>(2 * row.active - v * kLanes, kLanes), y + v * kLanes, row.y_step);
   }
 }
 
 // kOutputs neighbouring outputs from t on, of all units.
 template <int kM, int kOutputs>
 HWY_NOINLINE void rotate_block(const RotateRow& row, int64_t t) {
-  int64_t x_place = row.x_offset, w_place = 0;
+  int64_t x_place = 0, w_place = 0;
   float* y = row.y + t * row.y_step;
   for (int64_t unit = 0; unit < row.units; ++unit, x_place += row.x_unit, w_place += row.w_unit, y += row.y_unit) {
     if (t == 0 && row.ahead != nullptr) row.ahead->share();
     V out[kOutputs];
     rotate_sums<kM, kOutputs>(row, x_place, w_place, t, out);
     if (row.join == nullptr) {
-      put<kOutputs>(out, row.active, y, row.y_step);
+      put_first<kOutputs>(out, row.active, y, row.y_step);
       continue;
     }
     V second[kOutputs];

@@ -95,7 +95,6 @@ struct RotateRow {
   const float* const* x = nullptr;
   const float* const* w = nullptr;
   int64_t units = 1, x_unit = 0, w_unit = 0, y_unit = 0;
-  int64_t x_offset = 0;  // of all rows
   int64_t columns = 0, column = 0, step = 0;
   int64_t count = 0;
   float* y = nullptr;

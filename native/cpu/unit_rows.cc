@@ -106,7 +106,6 @@ void rotate_units_row(const CorrelationPlan& plan, const RowTap* taps, int64_t c
                           .x_unit = rows.slab_floats(),
                           .w_unit = plan.packed_unit(),
                           .y_unit = plan.output_halves * first.active,
-                          .x_offset = first.slab * rows.slab_floats(),
                           .columns = columns,
                           .column = plan.column,
                           .step = phase.in_step * plan.column,
@@ -120,7 +119,8 @@ void rotate_units_row(const CorrelationPlan& plan, const RowTap* taps, int64_t c
                           .ahead = &phase == plan.phases.data() ? &ahead : nullptr};
       for (int64_t i = 0; i < row.rows; ++i) {
         const int64_t tap = i % count, half = i / count;
-        pointers.phase_x[i] = pointers.x[tap] + phase.first_in * plan.column + half * plan.lanes;
+        pointers.phase_x[i] =
+            pointers.x[tap] + u * rows.slab_floats() + phase.first_in * plan.column + half * plan.lanes;
         pointers.phase_w[i] = packed + u * plan.packed_unit() + half * half_weights +
                               (taps[tap].kernel_row * plan.S + phase.slot) * plan.M * plan.lanes;
       }

@@ -10,8 +10,8 @@
 
 namespace igcnet {
 
-// Room for the pointers of the loops, one for each kernel row (of each half) or for each input row, and for a row of
-// outputs whose groups are split into halves.
+// Room for the pointers of the loops, one for each kernel row (of each half) or for each input row, and for a row of dy
+// whose groups are split into halves, where weight gradients are made.
 struct TapPointers {
   const float **x, **phase_x, **phase_w;
   const float** dy;
