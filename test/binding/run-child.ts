@@ -9,6 +9,9 @@ const source = (path: string) => JSON.stringify(new URL(`../../src/${path}`, imp
 /** The file of the addon, for scripts that load it without the rest of igcnet, in a worker for example. */
 export const addonPath = resolve(process.env.IGCNET_NATIVE || join(root, 'build', 'Release', 'igcnet.node'))
 
+/** For tests of resident memory: V8 enlarges its young generation by tens of MiB when it likes, and none of that is ours. */
+export const steadyHeap = ['--max-semi-space-size=1']
+
 export interface ChildOptions {
   /** Of Node, before the script. */
   nodeArgs?: string[]
