@@ -3,8 +3,8 @@
 //   p = (d1 + d2) * (g0 + g1 + g2) / 2,  q = (d2 - d1) * (g0 - g1 + g2) / 2
 //   y0 = p + q + (d0 - d2) * g0,         y1 = p - q + (d3 - d1) * g2
 // where * sums over columns and channels. Inputs are turned here, not sums, so an output has one sum. With 16 registers
-// there is room for few sums of two rows: groups of more channels than 4 go by rotate3x3_sum_rows_kernels.cc. Here is
-// also which pairs go where.
+// the products come one after the other, of groups of 2 and 4: others go by rotate3x3_sum_rows_kernels.cc, or by single
+// rows. Here is also which pairs go where.
 #include <utility>
 
 #include "cpu/equal_blocks.h"
@@ -22,10 +22,11 @@ namespace {
 
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
 
-// Of a row, with a sum each, beside six weights, four inputs and the indices of a turn. With 16 registers there is no
-// room for indices, and groups of 2 gain nothing in a block: those of 4 are left.
-constexpr int kMostOutputs = kManyRegisters ? 10 : 4;
-constexpr int kFewestM = kManyRegisters ? 1 : 4, kMostM = kManyRegisters ? kLanes - 1 : 4;
+// Of a row, with a sum each: beside six weights, four inputs and the indices of a turn; with 16 registers beside six
+// weights and two inputs, so there turns must be shuffles, of two inputs or more that share the sums of rows.
+constexpr int kMostOutputs = kManyRegisters ? 10 : 8;
+constexpr int kMostM = kManyRegisters ? kLanes - 1 : 4;
+constexpr bool takes(int M) { return kManyRegisters ? M <= kMostM : M == 2 || M == 4; }
 
 // The weights of a turn for p and q, from wp and wq on, `column` floats apart.
 struct TurnWeights {
@@ -131,6 +132,80 @@ HWY_INLINE void add_turns(const float* const* x, const float* wp, const float* w
   }
 }
 
+// Columns in an order that keeps those apart which add to the same sum: it would wait for itself.
+constexpr int column_at(int i, int columns) { return i % 2 == 0 ? i / 2 : (columns + 1) / 2 + i / 2; }
+
+// With 16 registers: one product, of the sums (kSum) or differences of the rows a and b, two turns at a time, each of
+// three weights. kFirst: nothing was added to `sum` before.
+template <int kM, int kOutputs, bool kSum, bool kFirst>
+HWY_INLINE void add_product(const float* a, const float* b, const float* w, const int32_t* rotation, Prefetch* ahead,
+                            V* sum) {
+  bool fresh[kOutputs];
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) fresh[i] = kFirst;
+#pragma GCC unroll 2
+  for (int first = 0; first < kM; first += 2) {
+    if (ahead != nullptr) ahead->share();
+    const float *row_a = anew(a), *row_b = anew(b), *weights = anew(w + first * kLanes);
+    V weight[3][2];
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) weight[i / 2][i % 2] = load_again(weights + (i / 2 * kM + i % 2) * kLanes);
+#pragma GCC unroll 12
+    for (int i = 0; i < kOutputs + 2; ++i) {
+      const int column = column_at(i, kOutputs + 2);
+      const V left = load_again(row_a + column * kLanes), right = hn::LoadU(D(), row_b + column * kLanes);
+      const V straight = kSum ? hn::Add(left, right) : hn::Sub(left, right);
+#pragma GCC unroll 2
+      for (int j = 0; j < 2; ++j) {
+        const V input = turned<kM>(straight, first + j, rotation);
+#pragma GCC unroll 3
+        for (int s = 0; s < 3; ++s) {
+          const int output = column - s;
+          if (output < 0 || output >= kOutputs) continue;
+          sum[output] = fresh[output] ? hn::Mul(weight[s][j], input) : hn::MulAdd(weight[s][j], input, sum[output]);
+          fresh[output] = false;
+        }
+      }
+    }
+  }
+}
+
+// Outputs of one row, behind the mask if kMasked; returns the place behind them.
+template <int kOutputs, bool kWhole, bool kMasked>
+HWY_INLINE float* put_row(const Rotate3x3& task, int64_t unit, int64_t step, float* y, V* out) {
+  if constexpr (kMasked) {
+    MaskedBlock masked(task.mask, unit * task.y_unit);
+    masked.add<kOutputs>(y - task.y, step, out);
+    masked.put();
+  }
+  return put_outputs<kOutputs, kWhole>(y, step, task.active, out);
+}
+
+// rotate_block() with 16 registers: p - q waits in the L1 cache while the first row is made.
+template <int kM, int kOutputs, bool kWhole, bool kMasked>
+HWY_INLINE void rotate_block_by_products(const Rotate3x3& task, int64_t unit, const float* const* x, const float* w,
+                                         int64_t step, Prefetch* ahead, float*& y0, float*& y1) {
+  constexpr int kKernelRow = 3 * kM * kLanes;
+  HWY_ALIGN float inner[kOutputs * kLanes];
+  V sum[kOutputs];
+  add_product<kM, kOutputs, false, true>(x[2], x[1], w + 2 * kKernelRow, task.rotation, ahead, sum);
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) hn::Store(sum[i], D(), inner + i * kLanes);
+  add_product<kM, kOutputs, true, true>(x[1], x[2], w + kKernelRow, task.rotation, nullptr, sum);
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) {
+    const V p = sum[i], q = hn::Load(D(), inner + i * kLanes);
+    sum[i] = hn::Add(p, q);
+    hn::Store(hn::Sub(p, q), D(), inner + i * kLanes);
+  }
+  add_product<kM, kOutputs, false, false>(x[0], x[2], w, task.rotation, ahead, sum);
+  y0 = put_row<kOutputs, kWhole, kMasked>(task, unit, step, y0, sum);
+#pragma GCC unroll 16
+  for (int i = 0; i < kOutputs; ++i) sum[i] = hn::Load(D(), inner + i * kLanes);
+  add_product<kM, kOutputs, false, false>(x[3], x[1], w + 3 * kKernelRow, task.rotation, nullptr, sum);
+  y1 = put_row<kOutputs, kWhole, kMasked>(task, unit, step, y1, sum);
+}
+
 // A block of kOutputs columns of two rows. kWhole: all lanes are stored. kMasked: behind a mask.
 template <int kM, int kOutputs, bool kWhole, bool kMasked>
 HWY_INLINE void rotate_block(const Rotate3x3& task, int64_t unit, const float* const* x, const float* w, int64_t step,
@@ -178,7 +253,11 @@ HWY_NOINLINE void rotate_unit(const Rotate3x3& task, int64_t unit, int64_t first
     for (int i = 0; i < 4; ++i) x[i] = task.x[row + i] + at;
     float *y0 = y, *y1 = y + task.y_row;
     for (int64_t b = blocks; b > 0; --b) {
-      rotate_block<kM, kOutputs, kWhole, kMasked>(task, unit, x, w, step, ahead, y0, y1);
+      if constexpr (kManyRegisters) {
+        rotate_block<kM, kOutputs, kWhole, kMasked>(task, unit, x, w, step, ahead, y0, y1);
+      } else {
+        rotate_block_by_products<kM, kOutputs, kWhole, kMasked>(task, unit, x, w, step, ahead, y0, y1);
+      }
       for (const float*& row_x : x) row_x += kOutputs * kLanes;
     }
   }
@@ -200,17 +279,21 @@ HWY_INLINE void rotate_pairs_of(const Rotate3x3& task, std::integer_sequence<int
   });
 }
 
-template <int... kM>
-HWY_INLINE void rotate_any_pairs(const Rotate3x3& task, std::integer_sequence<int, kM...>) {
-  static constexpr void (*kRotate[])(const Rotate3x3&) = {[](const Rotate3x3& of_m) HWY_ATTR {
-    constexpr std::make_integer_sequence<int, kMostOutputs> kOutputs;
-    of_m.active == kLanes ? rotate_pairs_of<kFewestM + kM, true>(of_m, kOutputs)
-                          : rotate_pairs_of<kFewestM + kM, false>(of_m, kOutputs);
-  }...};
-  kRotate[task.M - kFewestM](task);
+template <int kM>
+void rotate_pairs_of_m(const Rotate3x3& task) {
+  constexpr std::make_integer_sequence<int, kMostOutputs> kOutputs;
+  if constexpr (takes(kM)) {
+    task.active == kLanes ? rotate_pairs_of<kM, true>(task, kOutputs) : rotate_pairs_of<kM, false>(task, kOutputs);
+  }
 }
 
-int64_t MostTurnedOutputsKernel(int64_t M) { return M >= kFewestM && M <= kMostM ? kMostOutputs : 0; }
+template <int... kM>
+HWY_INLINE void rotate_any_pairs(const Rotate3x3& task, std::integer_sequence<int, kM...>) {
+  static constexpr void (*kRotate[])(const Rotate3x3&) = {rotate_pairs_of_m<kM + 1>...};
+  kRotate[task.M - 1](task);
+}
+
+int64_t MostTurnedOutputsKernel(int64_t M) { return takes(static_cast<int>(M)) ? kMostOutputs : 0; }
 
 #else
 
@@ -220,7 +303,7 @@ int64_t MostTurnedOutputsKernel(int64_t) { return 0; }
 
 void RotatePairs3x3Kernel(const Rotate3x3& task) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-  rotate_any_pairs(task, std::make_integer_sequence<int, kMostM - kFewestM + 1>());
+  rotate_any_pairs(task, std::make_integer_sequence<int, kMostM>());
 #else
   (void)task;
 #endif
