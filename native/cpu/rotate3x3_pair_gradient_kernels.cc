@@ -132,13 +132,135 @@ HWY_INLINE void gradient_any_pairs(const RotateGradient3x3& task, std::integer_s
   kGradient[task.M - 1](task);
 }
 
+constexpr bool takes(int64_t M) { return M < kLanes; }
+
+#elif HWY_TARGET == HWY_AVX2
+
+// With 16 registers one product at a time, of groups of 2 and 4: up to 12 sums, the inputs of the last three columns,
+// and an output that is turned in place.
+constexpr bool takes(int64_t M) { return M == 2 || M == 4; }
+
+enum class Product { kP, kQ, kFirst, kLast };  // of dg0 and dg2 alone: e0 x (d0 - d2), e1 x (d3 - d1)
+
+template <int kM, Product kProduct>
+struct ProductSums {
+  static constexpr int kSums = 3 * kM;
+  const float *a, *b, *dy0, *dy1;  // rows of inputs and of dy, from some columns on
+  V sum[kSums], v[3];
+
+  // Column kColumn, modulo 3, which is `at` floats from where the rows are.
+  template <int kColumn>
+  HWY_INLINE void load(int at) {
+    const V left = load_again(a + at), right = hn::LoadU(D(), b + at);
+    v[kColumn] = kProduct == Product::kP ? hn::Add(left, right) : hn::Sub(left, right);
+  }
+
+  // The output kOutput columns from where the rows are.
+  template <int kOutput>
+  HWY_INLINE void add(int64_t dy_step) {
+    load<(kOutput + 2) % 3>((kOutput + 2) * kLanes);
+    V e = load_again((kProduct == Product::kLast ? dy1 : dy0) + kOutput * dy_step);
+    if constexpr (kProduct == Product::kP) e = hn::Add(e, hn::LoadU(D(), dy1 + kOutput * dy_step));
+    if constexpr (kProduct == Product::kQ) e = hn::Sub(e, hn::LoadU(D(), dy1 + kOutput * dy_step));
+    constexpr int kTurn[] = {0, 1, 3, 2};  // neighbours are a shuffle apart
+#pragma GCC unroll 4
+    for (int i = 0; i < kM; ++i) {
+      if (i > 0) e = turned<kM>(e, kTurn[i] ^ kTurn[i - 1], nullptr);
+#pragma GCC unroll 3
+      for (int s = 0; s < 3; ++s) {
+        V& of_turn = sum[s * kM + kTurn[i]];
+        of_turn = hn::MulAdd(e, v[(kOutput + s) % 3], of_turn);
+      }
+    }
+#if HWY_COMPILER_GCC_ACTUAL
+    asm volatile("" : : "x"(e.raw));  // still there: GCC would have its register for a sum, and keep one on the stack
+#endif
+  }
+};
+
+// The sums of a product stay in registers over all pairs of rows. What dg0 and dg2 have of p and q, `even`, waits in
+// the L1 cache.
+template <int kM, Product kProduct>
+HWY_NOINLINE void gradient_of_product(const RotateGradient3x3& task, float* even) {
+  constexpr bool kOfFirst = kProduct == Product::kFirst, kOfLast = kProduct == Product::kLast;
+  constexpr int kSums = 3 * kM;
+  // Two passes for each kPairTurns turns ask for memory, as with many registers.
+  constexpr bool kAsks = kM > kPairTurns || kProduct == Product::kP || kOfFirst;
+  ProductSums<kM, kProduct> sums;
+#pragma GCC unroll 12
+  for (int i = 0; i < kSums; ++i) sums.sum[i] = hn::Zero(D());
+  const int64_t dy_step = task.dy_step;
+  for (int64_t row = 0; row + 2 <= task.rows; row += 2) {
+    const float* const* x = task.x + row;
+    sums.a = x[kOfFirst ? 0 : kOfLast ? 3 : 2] + task.offset;
+    sums.b = x[kOfFirst ? 2 : 1] + task.offset;
+    sums.dy0 = task.dy + row * task.dy_row;
+    sums.dy1 = sums.dy0 + task.dy_row;
+    sums.template load<0>(0);
+    sums.template load<1>(kLanes);
+    int64_t t = task.count;
+    for (; t >= 3; t -= 3) {
+      if (kAsks && task.ahead != nullptr && t % kPairShareColumns < 3) task.ahead->share();
+      sums.template add<0>(dy_step);
+      sums.template add<1>(dy_step);
+      sums.template add<2>(dy_step);
+      sums.a += 3 * kLanes;
+      sums.b += 3 * kLanes;
+      sums.dy0 += 3 * dy_step;
+      sums.dy1 += 3 * dy_step;
+    }
+    if (t > 0) sums.template add<0>(dy_step);
+    if (t > 1) sums.template add<1>(dy_step);
+  }
+  const V half = hn::Set(D(), 0.5f);
+#pragma GCC unroll 12
+  for (int i = 0; i < kSums; ++i) {
+    const int at = i * kLanes;
+    if constexpr (kProduct == Product::kP) {
+      hn::Store(sums.sum[i], D(), even + at);
+      continue;
+    }
+    V more = sums.sum[i];
+    const V waiting = hn::Load(D(), even + at);
+    if constexpr (kProduct == Product::kQ) {
+      hn::Store(hn::Mul(hn::Add(waiting, more), half), D(), even + at);
+      more = hn::Mul(hn::Sub(waiting, more), half);
+    } else {
+      more = hn::Add(waiting, more);
+    }
+    float* place = task.dw[kOfFirst ? 0 : kOfLast ? 2 : 1] + at;
+    hn::Store(hn::Add(hn::Load(D(), place), more), D(), place);
+  }
+}
+
+template <int kM>
+void gradient_by_products(const RotateGradient3x3& task) {
+  HWY_ALIGN float even[3 * kM * kLanes];
+  RotateGradient3x3 unit = task;
+  for (int64_t i = 0; i < task.units; ++i) {
+    gradient_of_product<kM, Product::kP>(unit, even);
+    gradient_of_product<kM, Product::kQ>(unit, even);
+    gradient_of_product<kM, Product::kFirst>(unit, even);
+    gradient_of_product<kM, Product::kLast>(unit, even);
+    next_unit(unit);
+  }
+}
+
 #endif
 
-bool TakesGradientPairsKernel(int64_t M) { return HWY_TARGET == HWY_AVX3 && M < kLanes; }
+bool TakesGradientPairsKernel(int64_t M) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  return takes(M);
+#else
+  return M < 0;
+#endif
+}
 
 void RotateGradientPairs3x3Kernel(const RotateGradient3x3& task) {
 #if HWY_TARGET == HWY_AVX3
   gradient_any_pairs(task, std::make_integer_sequence<int, kLanes - 1>());
+#elif HWY_TARGET == HWY_AVX2
+  task.M == 2 ? gradient_by_products<2>(task) : gradient_by_products<4>(task);
 #else
   (void)task;
 #endif
