@@ -246,15 +246,13 @@ void gradient_by_products(const RotateGradient3x3& task) {
   }
 }
 
+#else
+
+constexpr bool takes(int64_t) { return false; }
+
 #endif
 
-bool TakesGradientPairsKernel(int64_t M) {
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-  return takes(M);
-#else
-  return M < 0;
-#endif
-}
+bool TakesGradientPairsKernel(int64_t M) { return takes(M); }
 
 void RotateGradientPairs3x3Kernel(const RotateGradient3x3& task) {
 #if HWY_TARGET == HWY_AVX3
