@@ -1,8 +1,8 @@
 /** Checks one workload against `reference` and times it on `cpu`, or the device of IGCNET_BENCH_DEVICE. Checked in test/benchmarks/kernels.test.ts. */
-import { native, type TypedArray } from '../../src/native.ts'
+import { type NativeRecording, native, type TypedArray } from '../../src/native.ts'
 import { type Timing, type TimingOptions, timeRepetitions } from '../../src/train/timing.ts'
 import type { Peak } from './peak.ts'
-import { Put, type Workload } from './workload.ts'
+import { type Made, Put, type Workload } from './workload.ts'
 
 /** What is measured. */
 export const DEVICE = process.env.IGCNET_BENCH_DEVICE || 'cpu'
@@ -43,11 +43,7 @@ export async function measureKernel(workload: Workload, peak: Peak, options: Tim
     const outputs = made.run()
     const bytes = [...made.reads, ...(made.updates ?? []), ...outputs].reduce((sum, tensor) => sum + bytesOf(tensor), 0)
     for (const output of outputs) native.tensorDispose(output)
-    const timing: Timing = await timeRepetitions(count => {
-      for (let i = 0; i < count; i++) for (const output of made.run()) native.tensorDispose(output)
-      native.deviceSynchronize(DEVICE)
-    }, options)
-    const { median: ms, lowerQuartile, upperQuartile } = timing
+    const { median: ms, lowerQuartile, upperQuartile } = await timeRuns(made, options)
     const [gflops, gbps] = [workload.flops(batch) / ms / 1e6, bytes / ms / 1e6]
     const shareOfPeak = Math.max(gflops / peak.gflops, gbps / peak.gbps)
     return { op, direction, shape, batch, ms, lowerQuartile, upperQuartile, gflops, gbps, shareOfPeak }
@@ -55,6 +51,42 @@ export async function measureKernel(workload: Workload, peak: Peak, options: Tim
     put.dispose()
     native.deviceTrim(DEVICE) // the next shape needs blocks of other sizes
   }
+}
+
+/** Runs in a recording. */
+const RECORDED = 16
+
+/** Times runs: on a GPU recorded ones, as those of a training step are, since a launch from here costs more than some kernels. */
+async function timeRuns(
+  made: Made,
+  options: TimingOptions,
+): Promise<Pick<Timing, 'median' | 'lowerQuartile' | 'upperQuartile'>> {
+  const run = () => {
+    for (const output of made.run()) native.tensorDispose(output)
+  }
+  const recording = DEVICE === 'cpu' ? undefined : recordRuns(run)
+  const [once, runs] = recording === undefined ? [run, 1] : [() => native.recordReplay(recording), RECORDED]
+  try {
+    const { median, lowerQuartile, upperQuartile } = await timeRepetitions(count => {
+      for (let i = 0; i < count; i++) once()
+      native.deviceSynchronize(DEVICE)
+    }, options)
+    return { median: median / runs, lowerQuartile: lowerQuartile / runs, upperQuartile: upperQuartile / runs }
+  } finally {
+    if (recording !== undefined) native.recordDispose(recording)
+  }
+}
+
+/** Nothing where the work may not be repeated. */
+function recordRuns(run: () => void): NativeRecording | undefined {
+  native.recordBegin(DEVICE)
+  try {
+    for (let i = 0; i < RECORDED; i++) run()
+  } catch (error) {
+    native.recordEnd(DEVICE)
+    throw error
+  }
+  return native.recordEnd(DEVICE).recording
 }
 
 function bytesOf(tensor: Parameters<typeof native.tensorInfo>[0]): number {

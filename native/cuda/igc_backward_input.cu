@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_input
   float* const memory = dynamic_shared<float>();
   const Planes out(memory, t.pixels());
   float* const in = memory + t.plane_floats();  // and then the sums
-  const int64_t tile = blockIdx.x;
+  const unsigned tile = blockIdx.x;
   const TilePlace at = tile_place(t, tile);
   begin_early();
   const NormView none;
@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_input
   for (int i = static_cast<int>(threadIdx.x); i < 2 * t.K; i += threads) {
     float sum = 0;
     for (int row = 0; row < rows; ++row) sum += in[row * 2 * t.K + i];
-    b.partial[tile * 2 * t.K + i] = sum;
+    b.partial[static_cast<int64_t>(tile) * 2 * t.K + i] = sum;
   }
 }
 

@@ -217,8 +217,8 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_backward_weigh
   const Planes dy(memory, t.pixels()), z(memory + t.plane_floats(), t.pixels());  // z, and then dz
   const int64_t primary_count = b.plan.primary_count();
   float* const partial = b.partial + blockIdx.x * (primary_count + b.plan.secondary_count());
-  for (int64_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
-    const bool first = tile == static_cast<int64_t>(blockIdx.x);
+  for (unsigned tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
+    const bool first = tile == blockIdx.x;
     const TilePlace at = tile_place(t, tile);
     if (t.K % 2 == 0) {
       load_gradient_vectors<2>(b, at, dy);

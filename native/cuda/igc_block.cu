@@ -2,7 +2,7 @@
 // memory, the secondary one from there, and mean and variance of y on the way out. The two permutations are index
 // arithmetic. Checked in test/kernels/igc-block.test.ts against the four operators that define the block.
 #include "core/igc_block.h"
-#include "cuda/igc_tile_steps.h"
+#include "cuda/igc_tile_direct.h"
 #include "cuda/partials.h"
 #include "cuda/simt_backend.h"
 
@@ -69,7 +69,7 @@ __device__ void tile_moments(const Forward<T>& f, const TilePlace& at, int64_t t
 
 // z <- the primary convolution of the tile, with weights as they are (IgcPlan::direct), which wait in the memory of z.
 template <class T, int V>
-__device__ void primary_tile_direct(const Forward<T>& f, const TileInput<T>& input, const Planes& z) {
+__device__ void primary_tile_direct(const Forward<T>& f, const TileInput<T>& input, const DirectPlanes<V>& z) {
   const TileConv& t = f.plan.forward;
   begin_early();
   const int count = static_cast<int>(f.plan.primary_count());  // a multiple of four
@@ -89,17 +89,21 @@ __global__ void __launch_bounds__(kMostThreads, kLeastBlocks) igc_forward_kernel
   const TileConv& t = f.plan.forward;
   float* const memory = dynamic_shared<float>();
   float* const in = memory + t.plane_floats();
-  const Planes z(memory, t.pixels()), y(in, t.pixels());  // y takes the place of the input, which nobody needs any more
-  const int64_t tile = blockIdx.x;
+  const Planes y(in, t.pixels());  // takes the place of the input, which nobody needs any more
+  const unsigned tile = blockIdx.x;
   const TilePlace at = tile_place(t, tile);
   const TileInput<T> input{t, at, f.x, f.x_norm, in};
   if constexpr (kDirect) {
+    const DirectPlanes<V> z(memory, t.pixels());
     primary_tile_direct<T, V>(f, input, z);
+    __syncthreads();
+    mix_tile_direct<T, V>(f.plan.mixing, f.mix, z, y);
   } else {
+    const Planes z(memory, t.pixels());
     conv_as_it_comes<V, kSliding>(input, f.primary, z, [] { begin_early(); });  // so far before the weights are packed
+    __syncthreads();
+    mix_tile<T>(f.plan.mixing, f.mix, z, y);
   }
-  __syncthreads();
-  mix_tile<T, kDirect>(f.plan.mixing, f.mix, z, y);
   __syncthreads();
   store_tile(t, at, y, f.y);
   if (f.moments.counts != nullptr) tile_moments(f, at, tile, y, memory);

@@ -186,6 +186,7 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
   }
   constexpr int64_t kMaxOffset = int64_t{1} << 30;  // in a tile, which counts in 32 bits
   for (const TileConv* tile : {&plan.forward, &plan.weight, &plan.back}) {
+    if (tile->tiles > kMaxOffset) return false;
     if (int64_t{1} * (tile->in_h + 1) * (tile->W + 1) * tile->C > kMaxOffset) return false;
     if (int64_t{1} * (tile->tile_h + 1) * (tile->Q + 1) * tile->K > kMaxOffset) return false;
   }
@@ -195,7 +196,7 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
   const TileConv& f = plan.forward;
   plan.direct = plan.sliding && plan.V <= 2 && f.in_group == plan.V && f.out_group == plan.V &&
                 plan.mixing.L % 4 == 0 && f.threads % (f.K / plan.V) == 0 && f.tile_h % strip_rows(plan.V, true) == 0 &&
-                plan.primary_count() <= f.plane_floats();
+                f.pixels() >= 64 && plan.primary_count() <= f.plane_floats();
   plan.weight_blocks = std::min(w.tiles, machine.multiprocessors * blocks_at_once(w, backward_weight_bytes(w)));
   const int64_t quads = plan.mixing.padded_L / 4, parts = w.pixels() / kQuad;
   const int64_t room = static_cast<int64_t>(backward_weight_bytes(w) / sizeof(float));

@@ -33,19 +33,25 @@ __device__ Lanes<V> load(const float* from) {
   return *reinterpret_cast<const Lanes<V>*>(from);
 }
 
-// A map of a tile, a plane of pixels a channel. The quads of four neighbouring channels are shuffled alike, otherwise
-// than those of the next four: so eight threads that access the same quad of neighbouring channels, or of every fourth
-// one, find them in other memory banks. pixels: a power of two, 8 or more.
-struct Planes {
+// A map of a tile, a plane of pixels a channel. The quads of 2^kAlike neighbouring channels are shuffled alike,
+// otherwise than those of the next ones: so eight threads that access the same quad of channels that lie so far apart
+// find them in other memory banks, and with kAlike = 2 also those of neighbouring channels. pixels: a power of two, 8
+// or more.
+template <int kAlike>
+struct ShuffledPlanes {
   float* data;
   int pixels, mask;
 
-  __device__ Planes(float* memory, int count)
+  __device__ ShuffledPlanes(float* memory, int count)
       : data(memory), pixels(count), mask(count / kQuad < 8 ? count / kQuad - 1 : 7) {}
   __device__ Lanes<kQuad>& quad(int channel, int index) const {
-    return *reinterpret_cast<Lanes<kQuad>*>(data + channel * pixels + ((index ^ ((channel >> 2) & mask)) * kQuad));
+    return *reinterpret_cast<Lanes<kQuad>*>(data + channel * pixels + (index ^ ((channel >> kAlike) & mask)) * kQuad);
+  }
+  __device__ void write(int channel, int index, float a, float b, float c, float d) const {
+    write_shared(quad(channel, index).at, a, b, c, d);
   }
 };
+using Planes = ShuffledPlanes<2>;
 
 // A convolution over tiles: input [N, H, W, C] -> output [N, P, Q, K]. `up`, not 1 for the gradient of the input at a
 // stride: the input's pixels lie up - 1 zeros apart from each other.
@@ -82,11 +88,11 @@ struct TilePlace {
   // Whether the tile ends with the map or before, so that all of its pixels count.
   __device__ bool whole(const TileConv& t) const { return rows == t.tile_h && columns == t.tile_w(); }
 };
-__device__ inline TilePlace tile_place(const TileConv& t, int64_t tile) {
-  const int64_t line = tile / t.tiles_across;
-  const int column = static_cast<int>(tile - line * t.tiles_across) * t.tile_w();
-  const int64_t n = line / t.tiles_down;
-  const int row = static_cast<int>(line - n * t.tiles_down) * t.tile_h;
+__device__ inline TilePlace tile_place(const TileConv& t, unsigned tile) {
+  const unsigned tiles_across = static_cast<unsigned>(t.tiles_across), tiles_down = static_cast<unsigned>(t.tiles_down);
+  const unsigned line = tile / tiles_across, n = line / tiles_down;
+  const int column = static_cast<int>(tile - line * tiles_across) * t.tile_w();
+  const int row = static_cast<int>(line - n * tiles_down) * t.tile_h;
   return {n, row, column, t.P - row < t.tile_h ? t.P - row : t.tile_h,
           t.Q - column < t.tile_w() ? t.Q - column : t.tile_w()};
 }
@@ -99,6 +105,12 @@ struct Mixing {
 // Rows that a thread convolves together (where the tile has a multiple of that), and whether it mixes eight channels
 // instead of four (forward): what fits in registers, and leaves no thread without a task.
 constexpr int strip_rows(int V, bool sliding) { return sliding && V <= 2 ? 2 : 1; }
+// The same where threads keep their weights (IgcPlan::direct): four, where that leaves no thread without a task.
+constexpr int kDirectRows = 4;
+__host__ __device__ inline int direct_rows(const TileConv& t, int V) {
+  const bool all_busy = t.K / V * (t.tile_h / kDirectRows) * (t.tile_w() / kRun) >= t.threads;
+  return t.tile_h % kDirectRows == 0 && all_busy ? kDirectRows : strip_rows(V, true);
+}
 __host__ __device__ inline bool mixes_eight(const Mixing& mixing, int pixels, int threads) {
   return mixing.padded_L % 8 == 0 && mixing.padded_L / 8 * mixing.M * (pixels / kRun) >= threads;
 }

@@ -84,20 +84,27 @@ struct Lines {
   int begin, end;
 };
 
-// Calls cell(line, column, inside) for the cells of these lines that one thread cares for, `step` threads side by side;
+// Calls cell(place, source, inside) for the cells of these lines that one thread cares for, `step` threads side by
+// side: how many elements lie before a cell in shared memory, and in the map from the corner of the tile's input;
 // inside: of the image.
 template <class Cell>
 __device__ void for_input_cells(const TileConv& t, const TilePlace& at, Lines lines, int first, int step, Cell&& cell) {
   const int top = t.first_line(at.row), left = t.first_column(at.column);
   const int down = step / t.in_w, across = step - down * t.in_w, begin = first / t.in_w;
   int line = lines.begin + begin, column = first - begin * t.in_w;
+  // Unsigned: what lies behind the last line may not fit in 32 bits.
+  const unsigned C = static_cast<unsigned>(t.C), W = static_cast<unsigned>(t.W), in_w = static_cast<unsigned>(t.in_w);
+  const unsigned next_place = static_cast<unsigned>(step) * C, next_line = (W - in_w) * C;
+  const unsigned next = (static_cast<unsigned>(down) * W + static_cast<unsigned>(across)) * C;
+  unsigned place = (static_cast<unsigned>(line) * in_w + static_cast<unsigned>(column)) * C;
+  unsigned source = (static_cast<unsigned>(line) * W + static_cast<unsigned>(column)) * C;
 #pragma unroll 4
   while (line < lines.end) {
-    cell(line, column,
+    cell(static_cast<int>(place), static_cast<int>(source),
          static_cast<unsigned>(top + line) < static_cast<unsigned>(t.H) &&
              static_cast<unsigned>(left + column) < static_cast<unsigned>(t.W));
-    line += down, column += across;
-    if (column >= t.in_w) column -= t.in_w, ++line;
+    line += down, column += across, place += next_place, source += next;
+    if (column >= t.in_w) column -= t.in_w, ++line, source += next_line;
   }
 }
 
@@ -113,24 +120,20 @@ struct TileInput {
 
   static constexpr bool kCopies = std::is_same_v<T, float>;
 
-  __device__ const T* source_of(int line, int column, int c) const {
-    const int64_t h = t.first_line(at.row) + line, w = t.first_column(at.column) + column;
-    return source + ((at.n * t.H + h) * t.W + w) * t.C + c;
+  // Where the tile's input begins in the map.
+  __device__ const T* corner() const {
+    const int64_t h = t.first_line(at.row), w = t.first_column(at.column);
+    return source + ((at.n * t.H + h) * t.W + w) * t.C;
   }
-  __device__ float* place_of(int line, int column, int c) const { return in + (line * t.in_w + column) * t.C + c; }
 
   __device__ void begin_lines(Lines lines) const {
     if constexpr (kCopies) {
       if (t.C % 4 != 0) return;
       for_channels<4>(t.C, [&](int c, int first, int step) {
-        const T* const corner = source_of(0, 0, c);
-        for_input_cells(t, at, lines, first, step, [&](int line, int column, bool inside) {
-          if (inside) {
-            copy_async(place_of(line, column, c), corner + (line * t.W + column) * t.C);
-          } else {
-            *reinterpret_cast<Lanes<4>*>(place_of(line, column, c)) = {};
-          }
-        });
+        const T* const from = corner() + c;
+        float* const to = in + c;
+        for_input_cells(t, at, lines, first, step,
+                        [&](int place, int element, bool inside) { copy_async(to + place, from + element, inside); });
       });
       commit_copies();
     }
@@ -153,9 +156,9 @@ struct TileInput {
   __device__ void finish_vectors(Lines lines) const {
     for_channels<V>(t.C, [&](int c, int first, int step) {
       const ChannelNorm<V> channels(norm, c);
-      const T* const corner = source_of(0, 0, c);
-      for_input_cells(t, at, lines, first, step, [&](int line, int column, bool inside) {
-        Lanes<V>& place = *reinterpret_cast<Lanes<V>*>(place_of(line, column, c));
+      const T* const from = corner() + c;
+      for_input_cells(t, at, lines, first, step, [&](int cell, int element, bool inside) {
+        Lanes<V>& place = *reinterpret_cast<Lanes<V>*>(in + c + cell);
         if (kCopied && !inside) return;
         Lanes<V> values{};
         if (inside) {
@@ -163,7 +166,7 @@ struct TileInput {
           if constexpr (kCopied) {
             for (int v = 0; v < V; ++v) stored.at[v] = place.at[v];
           } else {
-            stored = read_neighbours<V>(corner + (line * t.W + column) * t.C);
+            stored = read_neighbours<V>(from + element);
           }
 #pragma unroll
           for (int v = 0; v < V; ++v) values.at[v] = channels.applied(value_of(stored.at[v]), v);

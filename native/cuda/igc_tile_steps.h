@@ -122,17 +122,18 @@ __device__ void conv_strip(const TileConv& t, const float* in, const float* pack
   }
 }
 
-template <int V, int kRows>
+template <int V, int kRows, class Out>
 __device__ void store_strip(const TileConv& t, int row, int column, int k0, const Strip<kRows, V>& acc,
-                            const Planes& out) {
+                            const Out& out) {
   const int quad = ((row << t.log_w) + column) / kQuad;
 #pragma unroll
   for (int v = 0; v < V; ++v) {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const auto& a = acc.at[r];
-      out.quad(k0 + v, quad + r * (t.tile_w() / kQuad)) = {a[0][v], a[1][v], a[2][v], a[3][v]};
-      out.quad(k0 + v, quad + r * (t.tile_w() / kQuad) + 1) = {a[4][v], a[5][v], a[6][v], a[7][v]};
+      const int first = quad + r * (t.tile_w() / kQuad);
+      out.write(k0 + v, first, a[0][v], a[1][v], a[2][v], a[3][v]);
+      out.write(k0 + v, first + 1, a[4][v], a[5][v], a[6][v], a[7][v]);
     }
   }
 }
@@ -184,88 +185,58 @@ __device__ void conv_as_it_comes(const TileInput<T>& input, const float* packed,
   conv_tile<V, kSliding>(t, {half, t.tile_h}, input.in, packed, out);
 }
 
-// conv_tile() of a 3x3 kernel at stride 1 whose groups have V channels on both sides, with weights as they are, in the
-// memory of `out` before it is written, behind a barrier of its own: threads keep their channels (IgcPlan::direct).
-template <int V>
-__device__ void conv_tile_direct(const TileConv& t, const float* in, const Planes& out) {
-  constexpr int kRows = strip_rows(V, true);
-  const int units = t.K / V, across = t.tile_w() / kRun, places = across * (t.tile_h / kRows);
-  const int thread = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x) / units;
-  const int first = thread / units, k0 = (thread - first * units) * V;
-  Lanes<V> weights[9][V];
+// What a thread has mixed, `to` and the next kTo - 1 with one m, as T stores it: two quads, `pairs` apart.
+template <class T, int kTo>
+__device__ void write_mixed(const Planes& out, int M, int m, int to, int end, int pair, int pairs,
+                            const float (&acc)[2][kTo][kQuad]) {
 #pragma unroll
-  for (int v = 0; v < V; ++v) {
+  for (int v = 0; v < kTo; ++v) {
+    if (to + v >= end) break;
 #pragma unroll
-    for (int i = 0; i < 9; ++i) {
-      const Lanes<V> of_inputs = load<V>(out.data + (k0 + v) * 9 * V + i * V);
-#pragma unroll
-      for (int j = 0; j < V; ++j) weights[i][j].at[v] = of_inputs.at[j];
+    for (int half = 0; half < 2; ++half) {
+      const auto value = [&](int p) { return value_of(stored_as<T>(acc[half][v][p])); };
+      out.write((to + v) * M + m, pair + half * pairs, value(0), value(1), value(2), value(3));
     }
-  }
-  __syncthreads();
-#pragma unroll 1
-  for (int place = first; place < places; place += step) {
-    const int strip = place / across, column = (place - strip * across) * kRun, row = strip * kRows;
-    Strip<kRows, V> acc{};
-    add_strip_3x3(t, in + (row * t.in_w + column) * t.C + k0, weights, acc);
-    store_strip(t, row, column, k0, acc, out);
   }
 }
 
 // out[to*M + m][pixel] = sum over `from` of weights[from, m, to] * in[from*M + m][pixel], as T stores it. A task is kTo
 // values of `to`, eight or four, with one m, of two quads.
-// kDirect: of weights as they are, ws[m*L + to, from], where L is a multiple of four.
-template <class T, int kTo, bool kDirect = false>
+template <class T, int kTo>
 __device__ void mix_tasks(const Mixing& mixing, const float* weights, const Planes& in, const Planes& out) {
-  constexpr int kFrom = kDirect ? 4 : 1;           // whose weights are read together,
-  constexpr int kReads = kDirect ? kTo : kTo / 4;  // by this many reads
   const int L = mixing.L, M = mixing.M, groups = mixing.padded_L / kTo, pairs = in.pixels / kRun;
-  const int tasks = groups * M * pairs, next = kDirect ? kFrom : M * mixing.padded_L, apart = kDirect ? L : 4;
+  const int tasks = groups * M * pairs;
 #pragma unroll 1
   for (int task = static_cast<int>(threadIdx.x); task < tasks; task += static_cast<int>(blockDim.x)) {
     const int rest = task / pairs, pair = task - rest * pairs, m = rest / groups, to = (rest - m * groups) * kTo;
-    const float* row = kDirect ? weights + (m * L + to) * L : weights + m * mixing.padded_L + to;
+    const float* row = weights + m * mixing.padded_L + to;
     float acc[2][kTo][kQuad] = {};
-#pragma unroll(kDirect ? 1 : 2)
-    for (int channel = m; channel < L * M; channel += kFrom * M, row += next) {
-      Lanes<4> w[kReads];
+#pragma unroll 2
+    for (int channel = m; channel < L * M; channel += M, row += M * mixing.padded_L) {
+      Lanes<4> w[kTo / 4];
 #pragma unroll
-      for (int i = 0; i < kReads; ++i) w[i] = load<4>(row + i * apart);
+      for (int i = 0; i < kTo / 4; ++i) w[i] = load<4>(row + i * 4);
 #pragma unroll
-      for (int j = 0; j < kFrom; ++j) {
+      for (int half = 0; half < 2; ++half) {
+        const Lanes<kQuad> values = in.quad(channel, pair + half * pairs);
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const Lanes<kQuad> values = in.quad(channel + j * M, pair + half * pairs);
+        for (int v = 0; v < kTo; ++v) {
 #pragma unroll
-          for (int v = 0; v < kTo; ++v) {
-            const float weight = kDirect ? w[v % kReads].at[j] : w[v / 4 % kReads].at[v % 4];
-#pragma unroll
-            for (int p = 0; p < kQuad; ++p) acc[half][v][p] += values.at[p] * weight;
-          }
+          for (int p = 0; p < kQuad; ++p) acc[half][v][p] += values.at[p] * w[v / 4].at[v % 4];
         }
       }
     }
-#pragma unroll
-    for (int v = 0; v < kTo; ++v) {
-      if (to + v >= L) break;
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        Lanes<kQuad> values;
-#pragma unroll
-        for (int p = 0; p < kQuad; ++p) values.at[p] = value_of(stored_as<T>(acc[half][v][p]));
-        out.quad((to + v) * M + m, pair + half * pairs) = values;
-      }
-    }
+    write_mixed<T, kTo>(out, M, m, to, L, pair, pairs, acc);
   }
 }
 
 // With as many values of `to` as leave each thread a task.
-template <class T, bool kDirect>
+template <class T>
 __device__ void mix_tile(const Mixing& mixing, const float* weights, const Planes& in, const Planes& out) {
   if (mixes_eight(mixing, in.pixels, static_cast<int>(blockDim.x))) {
-    mix_tasks<T, 8, kDirect>(mixing, weights, in, out);
+    mix_tasks<T, 8>(mixing, weights, in, out);
   } else {
-    mix_tasks<T, 4, kDirect>(mixing, weights, in, out);
+    mix_tasks<T, 4>(mixing, weights, in, out);
   }
 }
 

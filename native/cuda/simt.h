@@ -55,10 +55,18 @@ inline Launch cooperative(int64_t blocks, int threads, size_t shared_bytes) {
 // that one, and write nothing that others see. Code for GPUs before sm_90 follows each other as always.
 //
 // copy_async() copies 16 bytes from global to shared memory, both at multiples of 16 bytes, behind the back of the
-// thread that calls it; commit_copies() closes a group of them, and after wait_for_copies<n>() that thread sees those
-// of all groups but the last n.
+// thread that calls it, or zeros where `there` is false, whatever `from` is then; commit_copies() closes a group of
+// them, and after wait_for_copies<n>() that thread sees those of all groups but the last n. write_shared() writes 16
+// bytes of shared memory at once, which the compiler does not always make of four floats.
 #if defined(IGCNET_HOST_SIMT)
-inline void copy_async(float* to, const float* from) { std::copy_n(from, 4, to); }
+inline void copy_async(float* to, const float* from, bool there = true) {
+  if (there) {
+    std::copy_n(from, 4, to);
+  } else {
+    std::fill_n(to, 4, 0.0F);
+  }
+}
+inline void write_shared(float* to, float a, float b, float c, float d) { to[0] = a, to[1] = b, to[2] = c, to[3] = d; }
 inline void commit_copies() {}
 template <int kLeft>
 void wait_for_copies() {}
@@ -74,7 +82,14 @@ __device__ inline void begin_early() {
   cudaTriggerProgrammaticLaunchCompletion();
 #endif
 }
-__device__ inline void copy_async(float* to, const float* from) { __pipeline_memcpy_async(to, from, 16); }
+__device__ inline void copy_async(float* to, const float* from, bool there = true) {
+  __pipeline_memcpy_async(to, from, 16, there ? 0 : 16);
+}
+__device__ inline void write_shared(float* to, float a, float b, float c, float d) {
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(to))),
+               "f"(a), "f"(b), "f"(c), "f"(d)
+               : "memory");
+}
 __device__ inline void commit_copies() { __pipeline_commit(); }
 template <int kLeft>
 __device__ void wait_for_copies() {

@@ -168,8 +168,12 @@ describe.skipIf(!existsSync(plugin))('the plug-in on a machine', () => {
     // No IGCNET_CUDNN, no other Python on the path, and a copy of the plug-in that has no packages beside it.
     const alone = join(folder, 'alone.so')
     copyFileSync(plugin, alone)
+    // Nor where the machine's own may lie.
+    const searched = (process.env.LD_LIBRARY_PATH ?? '').split(':')
+    const has = (path: string) => ['libcudnn.so.9', 'libcublas.so.13'].some(name => existsSync(join(path, name)))
+    const LD_LIBRARY_PATH = searched.filter(path => !has(path)).join(':')
     const home = { HOME: folder, VIRTUAL_ENV: python, PATH: '', CONDA_PREFIX: '', CUDA_HOME: toolkit, CUDA_PATH: '' }
-    const env = { ...base, ...home, IGCNET_CUDA_PLUGIN: alone, IGCNET_CUDA_DRIVER: works() }
+    const env = { ...base, ...home, LD_LIBRARY_PATH, IGCNET_CUDA_PLUGIN: alone, IGCNET_CUDA_DRIVER: works() }
     const places = (wheel: string) =>
       `where the system looks and in ${join(toolkit, 'lib64')}.* and in ${join(wheels, wheel, 'lib')}.*`
     const advice = (wheel: string, name: string) => `\\(\`pip install ${wheel}\` brings it; ${name} gives its path\\)$`
