@@ -184,7 +184,7 @@ bool plan_igc_block(const IgcBlockParams& p, const Conv2dSizes& z, const IgcMach
       (plan.has_back && !choose_tile(plan.back, plan, back, backward_input_bytes, machine))) {
     return false;
   }
-  constexpr int64_t kMaxOffset = int64_t{1} << 30;  // in a tile, which counts in 32 bits
+  constexpr int64_t kMaxOffset = int64_t{1} << 30;  // in a tile, and of tiles: both count in 32 bits
   for (const TileConv* tile : {&plan.forward, &plan.weight, &plan.back}) {
     if (tile->tiles > kMaxOffset) return false;
     if (int64_t{1} * (tile->in_h + 1) * (tile->W + 1) * tile->C > kMaxOffset) return false;

@@ -105,12 +105,6 @@ struct Mixing {
 // Rows that a thread convolves together (where the tile has a multiple of that), and whether it mixes eight channels
 // instead of four (forward): what fits in registers, and leaves no thread without a task.
 constexpr int strip_rows(int V, bool sliding) { return sliding && V <= 2 ? 2 : 1; }
-// The same where threads keep their weights (IgcPlan::direct): four, where that leaves no thread without a task.
-constexpr int kDirectRows = 4;
-__host__ __device__ inline int direct_rows(const TileConv& t, int V) {
-  const bool all_busy = t.K / V * (t.tile_h / kDirectRows) * (t.tile_w() / kRun) >= t.threads;
-  return t.tile_h % kDirectRows == 0 && all_busy ? kDirectRows : strip_rows(V, true);
-}
 __host__ __device__ inline bool mixes_eight(const Mixing& mixing, int pixels, int threads) {
   return mixing.padded_L % 8 == 0 && mixing.padded_L / 8 * mixing.M * (pixels / kRun) >= threads;
 }

@@ -12,6 +12,13 @@ namespace igcnet::simt {
 template <int M>
 using DirectPlanes = ShuffledPlanes<M - 1>;
 
+// Rows that a thread convolves together: four, where that leaves no thread without a task.
+constexpr int kDirectRows = 4;
+__device__ inline bool takes_direct_rows(const TileConv& t, int V) {
+  const int tasks = t.K / V * (t.tile_h / kDirectRows) * (t.tile_w() / kRun);
+  return t.tile_h % kDirectRows == 0 && tasks >= t.threads;
+}
+
 // out <- the primary convolution. Weights wait in the memory of `out`, and are read before it is written, behind a
 // barrier of its own: threads keep their channels. Neighbours have strips below each other.
 template <int V, int kRows, class Out>
@@ -40,7 +47,7 @@ __device__ void conv_strips_direct(const TileConv& t, const float* in, const Out
 }
 template <int V>
 __device__ void conv_tile_direct(const TileConv& t, const float* in, const DirectPlanes<V>& out) {
-  if (direct_rows(t, V) == kDirectRows) {
+  if (takes_direct_rows(t, V)) {
     conv_strips_direct<V, kDirectRows>(t, in, out);
   } else {
     conv_strips_direct<V, strip_rows(V, true)>(t, in, out);
