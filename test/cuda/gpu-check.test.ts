@@ -117,6 +117,21 @@ it('goes on behind what fails, and says what failed', () => {
   expect(data.stdout).toContain('expected the folder of the CIFAR-10 files in IGCNET_DATA but received nothing\n')
 })
 
+it('keeps the tables of earlier calls, but for those of another day or device', () => {
+  const tables = join(folder.path, 'build/gpu-check/benchmarks.txt')
+  const headings = () => readFileSync(tables, 'utf8').match(/^.*(batch \d+|CIFAR-10.*):$/gm)
+  mkdirSync(join(tables, '..'), { recursive: true })
+  writeFileSync(tables, '2017-10-22\nanother device\nPyTorch 0.2\n\nf32, batch 1:\n')
+  check(['--only', 'benchmarks'])
+  const first = ['f32, batch 64:', 'f32, batch 64:', 'f32, batch 512:', 'bf16, batch 64:']
+  expect(headings()).toEqual(first)
+  check(['--only', 'half,long'])
+  check(['--only', 'cifar'], { IGCNET_DATA: 'data', FAILS: 'train' })
+  expect(headings()).toEqual([...first, 'f32, batch 64:', 'f32, batch 512:'])
+  check(['--only', 'cifar'], { IGCNET_DATA: 'data' })
+  expect(headings()?.at(-1)).toMatch(/^CIFAR-10, 50000 images for training, .* 8 epochs:$/)
+})
+
 it('a sanitizer that found something, or saw nothing, has failed; what earlier ones found does not count', () => {
   const results = join(folder.path, 'build/gpu-check')
   mkdirSync(results, { recursive: true })
