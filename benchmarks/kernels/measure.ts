@@ -1,5 +1,7 @@
 /** Checks one workload against `reference` and times it on `cpu`, or the device of IGCNET_BENCH_DEVICE. Checked in test/benchmarks/kernels.test.ts. */
-import { type NativeRecording, native, type TypedArray } from '../../src/native.ts'
+import { record } from '../../src/device.ts'
+import { native, type TypedArray } from '../../src/native.ts'
+import type { DeviceName } from '../../src/tensor.ts'
 import { type Timing, type TimingOptions, timeRepetitions } from '../../src/train/timing.ts'
 import type { Peak } from './peak.ts'
 import { type Made, Put, type Workload } from './workload.ts'
@@ -61,32 +63,18 @@ async function timeRuns(
   made: Made,
   options: TimingOptions,
 ): Promise<Pick<Timing, 'median' | 'lowerQuartile' | 'upperQuartile'>> {
-  const run = () => {
-    for (const output of made.run()) native.tensorDispose(output)
+  const run = (count: number) => {
+    for (let i = 0; i < count; i++) for (const output of made.run()) native.tensorDispose(output)
   }
-  const recording = DEVICE === 'cpu' ? undefined : recordRuns(run)
-  const [once, runs] = recording === undefined ? [run, 1] : [() => native.recordReplay(recording), RECORDED]
-  try {
-    const { median, lowerQuartile, upperQuartile } = await timeRepetitions(count => {
-      for (let i = 0; i < count; i++) once()
-      native.deviceSynchronize(DEVICE)
-    }, options)
-    return { median: median / runs, lowerQuartile: lowerQuartile / runs, upperQuartile: upperQuartile / runs }
-  } finally {
-    if (recording !== undefined) native.recordDispose(recording)
-  }
-}
-
-/** Nothing where the work may not be repeated. */
-function recordRuns(run: () => void): NativeRecording | undefined {
-  native.recordBegin(DEVICE)
-  try {
-    for (let i = 0; i < RECORDED; i++) run()
-  } catch (error) {
-    native.recordEnd(DEVICE)
-    throw error
-  }
-  return native.recordEnd(DEVICE).recording
+  // Without a recording: the CPU, and work that may not be repeated.
+  using recording = DEVICE === 'cpu' ? undefined : record(() => run(RECORDED), DEVICE as DeviceName).recording
+  const { median, lowerQuartile, upperQuartile } = await timeRepetitions(count => {
+    if (recording === undefined) run(count)
+    else for (let i = 0; i < count; i++) recording.replay()
+    native.deviceSynchronize(DEVICE)
+  }, options)
+  const runs = recording === undefined ? 1 : RECORDED
+  return { median: median / runs, lowerQuartile: lowerQuartile / runs, upperQuartile: upperQuartile / runs }
 }
 
 function bytesOf(tensor: Parameters<typeof native.tensorInfo>[0]): number {
