@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { noGrad, softmax, tensor, tidy, train } from 'igcnet'
+import { softmax, tensor, tidy, train } from 'igcnet'
 
 if (isMainThread) await serve()
 else await trainInWorker()
@@ -57,14 +57,14 @@ async function serve() {
     workerData: { runDir: values['run-dir'], epochs: Number(values.epochs) },
   })
 
-  /** What answers: the network and how good it is. */
+  /** What answers: passes of the network, and how good it is. */
   let model
   let status = { epoch: 0, testTop1: null, training: true }
   worker.on('message', async ({ path, epoch, testTop1 }) => {
     const { net } = await train.loadNetwork(path)
     const before = model
-    model = net.eval()
-    before?.dispose() // computations that were enqueued keep what they need
+    model = { net, inference: train.inference(net) }
+    free(before) // computations that were enqueued keep what they need
     status = { epoch, testTop1, training: true }
     console.log(`serving the weights of epoch ${epoch}: ${testTop1.toFixed(1)} % of the test images`)
   })
@@ -74,11 +74,17 @@ async function serve() {
   })
   worker.on('exit', () => (status = { ...status, training: false }))
 
+  function free(old) {
+    old?.inference.dispose()
+    old?.net.dispose()
+  }
+
   /** A digit for the bytes of an image. */
   async function predict(bytes) {
     const pixels = await sharp(bytes).resize(32, 32).flatten().toColourspace('srgb').removeAlpha().raw().toBuffer()
     const values = Float32Array.from(pixels, byte => byte / 127.5 - 1)
-    const probabilities = await tidy(() => noGrad(() => softmax(model.forward(tensor(values, [1, 32, 32, 3]))).data()))
+    const logits = await model.inference.logits(values, [1, 32, 32, 3])
+    const probabilities = await tidy(() => softmax(tensor(logits, [1, logits.length])).data())
     return { label: probabilities.indexOf(Math.max(...probabilities)), probabilities: [...probabilities] }
   }
 
@@ -110,7 +116,7 @@ async function serve() {
     server.closeIdleConnections()
     worker.postMessage('stop')
     if (status.training) await new Promise(resolve => worker.once('exit', resolve))
-    model?.dispose()
+    free(model)
   }
   process.once('SIGINT', end)
   process.once('SIGTERM', end)

@@ -56,9 +56,13 @@ async function prepareNetwork({ kind, network, batchSize }: NetworkRivalCase): P
     }
     return { run: count => timed(() => training.steps(count)), results: { losses }, dispose }
   }
-  const passes = inferencePasses(net, batch, config)
-  const results = { logits: probe(await passes(1)) }
-  return { run: count => timed(() => passes(count)), results, dispose: () => net.dispose() }
+  const inferring = inferencePasses(net, batch, config.precision)
+  const results = { logits: probe(await inferring.passes(3)) }
+  const dispose = () => {
+    inferring[Symbol.dispose]()
+    net.dispose()
+  }
+  return { run: count => timed(() => inferring.passes(count)), results, dispose }
 }
 
 function prepareBlock({ kind, block }: BlockRivalCase): Prepared {

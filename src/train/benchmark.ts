@@ -11,7 +11,8 @@ import { Generator } from '../ops/index.ts'
 import { sgd } from '../optim/index.ts'
 import { scope } from '../scope.ts'
 import { tensor } from '../tensor.ts'
-import type { TrainConfig } from './config.ts'
+import type { Precision, TrainConfig } from './config.ts'
+import { inference } from './inference.ts'
 import { buildNetwork } from './network.ts'
 import { Steps } from './step.ts'
 import { summarize } from './summary.ts'
@@ -138,21 +139,18 @@ async function timeTraining(net: Network, config: TrainConfig, options: TimingOp
 }
 
 /**
- * Forward passes in inference mode over a batch of images, each with its logits read.
+ * Passes of `inference()` over a batch of images, each with its logits read.
  * @returns a function that makes `count` of them and gives the last logits; one image at a time is waited for, of larger
  * batches the next one is enqueued while the device works
  */
 export function inferencePasses(
   net: Network,
   { images, count: batchSize }: Pick<ReturnType<typeof syntheticBatch>, 'images' | 'count'>,
-  { device, precision = 'f32' }: Pick<TrainConfig, 'device' | 'precision'>,
-): (count: number) => Promise<ArrayLike<number>> {
-  const enqueue = () => {
-    using _inner = scope()
-    if (net.training) net.eval() // not in advance: steps of training may come in between
-    return noGrad(() => net.forward(tensor(images, [batchSize, ...IMAGE], { device, dtype: precision })).data())
-  }
-  return async count => {
+  precision: Precision = 'f32',
+): { passes: (count: number) => Promise<ArrayLike<number>> } & Disposable {
+  const repeated = inference(net, { precision })
+  const enqueue = () => repeated.logits(images, [batchSize, ...IMAGE])
+  const passes = async (count: number) => {
     let pending = enqueue()
     for (let i = 1; i < count; i++) {
       const before = pending
@@ -162,11 +160,12 @@ export function inferencePasses(
     }
     return pending
   }
+  return { passes, [Symbol.dispose]: () => repeated.dispose() }
 }
 
-function timeInference(net: Network, config: TrainConfig, batchSize: number, options: TimingOptions): Promise<Timing> {
-  const batch = syntheticBatch(batchSize, config.numClasses)
-  return timeRepetitions(inferencePasses(net, batch, config), options)
+async function timeInference(net: Network, config: TrainConfig, batchSize: number, options: TimingOptions) {
+  using inferring = inferencePasses(net, syntheticBatch(batchSize, config.numClasses), config.precision)
+  return await timeRepetitions(inferring.passes, options)
 }
 
 /** The larger error of the two modes. @throws InternalError over the tolerance */

@@ -5,15 +5,15 @@ import { setThreads } from '../device.ts'
 import { statOf } from '../file.ts'
 import type { Network } from '../models/index.ts'
 import { crossEntropy } from '../nn/index.ts'
-import { scope } from '../scope.ts'
 import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
 import { modelFile, readModel, type StoredModel } from './checkpoint.ts'
 import { checkConfig, onDevice, type Precision, type TrainConfig, withChangeable } from './config.ts'
 import { openDataset } from './dataset.ts'
+import { infer } from './inference.ts'
 import { countTopK, percent } from './metrics.ts'
-import { inMode } from './mode.ts'
 import { restoreNetwork } from './network.ts'
 import type { OnProgress } from './progress.ts'
+import { Repeated } from './repeated.ts'
 import { readRunConfig } from './run-folder.ts'
 
 /** How good a network is on a split. */
@@ -58,25 +58,27 @@ export function readResults(loss: Tensor, logits: Logits) {
   return results
 }
 
-/** Enqueues the forward pass of a batch in inference mode and the reading of its results. */
-function enqueue(net: Network, batch: PlainBatch, { device = 'cpu', threads }: EvaluateOptions) {
-  if (threads !== undefined) setThreads(threads, device)
-  using _inner = scope()
-  return noGrad(() => {
-    const { images, labels } = toDevice(batch, device)
-    const logits = inMode(net, 'inference', () => net.forward(images))
-    return { results: readResults(crossEntropy(logits, labels), logits), labels: batch.labels.slice() }
-  })
-}
-
 /**
  * Evaluates a network over one pass of a loader, in inference mode, which it leaves whenever it waits: the network may be
  * trained or evaluated elsewhere meanwhile, and each batch sees the weights of its moment. While the device works on a
  * batch, the next one is prepared and enqueued.
  */
 export async function evaluate(net: Network, loader: Loader, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { signal } = options
+  const { signal, device = 'cpu', threads } = options
   const sums = { loss: 0, top1: 0, top5: 0, examples: 0 }
+  using passes = new Repeated({
+    device,
+    put: (batch: PlainBatch) => toDevice(batch, device),
+    run: ({ images, labels }) => {
+      const logits = infer(net, images)
+      return { loss: noGrad(() => crossEntropy(logits, labels)), logits }
+    },
+    read: ({ loss, logits }) => readResults(loss, logits),
+  })
+  const enqueue = (batch: PlainBatch) => {
+    if (threads !== undefined) setThreads(threads, device)
+    return { results: passes.enqueue(`${batch.count}`, batch), labels: batch.labels.slice() }
+  }
   const settle = async ({ results, labels }: ReturnType<typeof enqueue>) => {
     const { loss, logits, classes } = await results
     sums.loss += loss * labels.length
@@ -88,7 +90,7 @@ export async function evaluate(net: Network, loader: Loader, options: EvaluateOp
   for await (const batch of loader.plainBatches()) {
     signal?.throwIfAborted()
     const before = pending
-    pending = enqueue(net, batch, options)
+    pending = enqueue(batch)
     if (before) await settle(before)
   }
   if (pending) await settle(pending)

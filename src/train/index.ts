@@ -10,6 +10,7 @@ export {
   evaluateCheckpoint,
   readConfig,
 } from './evaluate.ts'
+export { type Inference, type InferenceOptions, inference } from './inference.ts'
 export { countTopK, type EpochRow } from './metrics.ts'
 export { buildNetwork } from './network.ts'
 export { type LoadedNetwork, loadNetwork, saveNetwork } from './network-file.ts'

@@ -3,3 +3,4 @@ import './on-host.ts'
 
 await import('../binding/recording.test.ts')
 await import('../train/recorded-step.test.ts')
+await import('../train/recorded-inference.test.ts')
