@@ -1,6 +1,6 @@
 /**
  * Serves predictions over HTTP while a worker thread trains: after each epoch the server takes the new weights, without
- * losing a request. Ctrl-C ends both; the worker leaves a checkpoint, from which the next start goes on.
+ * losing a request. Ctrl-C ends both; the worker leaves a checkpoint, which the next start serves and goes on from.
  *
  *   node examples/serve.mjs [--port 8080] [--run-dir runs/serve] [--epochs 20]
  *   curl --data-binary @seven.png http://localhost:8080/predict     {"label":7,"probabilities":[…]}
@@ -8,8 +8,9 @@
  *
  * Images may be of any size, white on black like the digits. Decoding needs sharp: npm install sharp
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { softmax, tensor, tidy, train } from 'igcnet'
@@ -44,6 +45,15 @@ async function trainInWorker() {
   parentPort.close()
 }
 
+/** What the last whole epoch of a run brought; undefined before the first. */
+function lastEpoch(runDir) {
+  const metrics = join(runDir, 'metrics.jsonl')
+  const row = existsSync(metrics) && readFileSync(metrics, 'utf8').trim().split('\n').at(-1)
+  if (!row) return undefined
+  const { epoch, testTop1 } = JSON.parse(row)
+  return { epoch: epoch + 1, testTop1 }
+}
+
 async function serve() {
   const { default: sharp } = await import('sharp')
   const { values } = parseArgs({
@@ -60,14 +70,18 @@ async function serve() {
   /** What answers: passes of the network, and how good it is. */
   let model
   let status = { epoch: 0, testTop1: null, training: true }
-  worker.on('message', async ({ path, epoch, testTop1 }) => {
+  /** Answers with the weights of a model file from now on. */
+  async function take(path, { epoch, testTop1 }) {
     const { net } = await train.loadNetwork(path)
     const before = model
     model = { net, inference: train.inference(net) }
     free(before) // computations that were enqueued keep what they need
-    status = { epoch, testTop1, training: true }
+    status = { ...status, epoch, testTop1 }
     console.log(`serving the weights of epoch ${epoch}: ${testTop1.toFixed(1)} % of the test images`)
-  })
+  }
+  const before = lastEpoch(values['run-dir'])
+  if (before) await take(join(values['run-dir'], 'last.safetensors'), before)
+  worker.on('message', ({ path, ...found }) => take(path, found))
   worker.on('error', error => {
     console.error(`the training failed: ${error.message}`)
     process.exitCode = 1
@@ -95,7 +109,7 @@ async function serve() {
       if (request.method === 'GET' && request.url === '/status') return answer(200, status)
       if (request.method !== 'POST' || request.url !== '/predict')
         return answer(404, { error: 'POST /predict or GET /status' })
-      if (model === undefined) return answer(503, { error: 'no weights yet: the first epoch is under way' })
+      if (model === undefined) return answer(503, { error: 'no weights yet' })
       const chunks = []
       let size = 0
       for await (const chunk of request) {

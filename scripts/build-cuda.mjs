@@ -11,7 +11,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import { hashInputs, readStamps, root, writeStamp } from './inputs.mjs'
+import { dropForeignCache, hashInputs, readStamps, root, writeStamp } from './inputs.mjs'
 import { isMain, main, runCommand, SetupError, say } from './run-command.mjs'
 
 const CUDA_MAJOR = 13
@@ -70,6 +70,7 @@ function isCurrent(target, file, hash) {
 function build(target, options) {
   mkdirSync(releaseFolder, { recursive: true })
   const shared = [`-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${releaseFolder}`, '-DCMAKE_BUILD_TYPE=Release']
+  dropForeignCache(buildFolder)
   const werror = `-DIGCNET_WERROR=${warningsAreErrors ? 'ON' : 'OFF'}`
   runCommand(`configuring ${target}`, 'cmake', ['-S', root, '-B', buildFolder, ...shared, werror, ...options])
   const jobs = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(availableParallelism(), 8))

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import { hashInputs, installedVersion, listFiles, readStamps, root, writeStamp } from './inputs.mjs'
+import { dropForeignCache, hashInputs, installedVersion, listFiles, readStamps, root, writeStamp } from './inputs.mjs'
 import { isMain, main, runCommand, SetupError, say } from './run-command.mjs'
 import { ensureSystemPackages } from './system-packages.mjs'
 
@@ -66,6 +66,7 @@ export function buildNative() {
     `--CDIGCNET_WERROR=${warningsAreErrors ? 'ON' : 'OFF'}`,
   ]
   const hash = inputsHash()
+  dropForeignCache(join(root, 'build', 'cmake'))
   runCommand('configuring the native addon', process.execPath, [cmakeJs, 'configure', ...options])
   runCommand('building the native addon', process.execPath, [cmakeJs, 'build', ...options])
   const failure = loadFailure()

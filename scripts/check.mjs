@@ -1,7 +1,7 @@
 /**
- * `npm run check`: type check, lint, the build of the CUDA kernels, the packages, the API documentation and all tests, one after the other; a step that
- * fails does not keep the next ones from running, so that one run shows everything. Arguments go to vitest: `npm run check -- test/unit`.
- * The exit code is 0 when every step passed.
+ * `npm run check`: type check, lint, the build of the CUDA kernels, the packages, the API documentation and all tests, one
+ * after the other; a step that fails does not keep the next ones from running, so that one run shows everything. Arguments
+ * go to vitest: `npm run check -- test/unit`. The exit code is 0 when every step passed.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

@@ -4,8 +4,8 @@
  * `npm ci`. Checked by test/unit/setup.test.ts.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder of the package. */
@@ -47,6 +47,14 @@ export function hashInputs(paths, extra = [], base = root) {
     hash.update(content)
   }
   return hash.digest('hex')
+}
+
+/** Removes a folder that CMake configured where the clone was before it was moved or copied: CMake refuses it. */
+export function dropForeignCache(buildFolder, base = root) {
+  const cache = join(buildFolder, 'CMakeCache.txt')
+  if (!existsSync(cache)) return
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1]
+  if (home !== undefined && resolve(home) !== resolve(base)) rmSync(buildFolder, { recursive: true, force: true })
 }
 
 /** The version of an installed npm package, or 'none'. */

@@ -13,7 +13,12 @@ import { InstallError } from './errors.ts'
 const PREBUILT = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64']
 
 /** What the packages need. The test of the packages holds their binaries to the first two. */
-const NEEDED = { glibc: [2, 34], gcc: 11, node: [20, 19] } as const
+const NEEDED = { glibc: [2, 34], gcc: 11 } as const
+/** As package.json says: `^20.19.0 || >=22.12.0`. */
+const NODES = [
+  [20, 19],
+  [22, 12],
+] as const
 
 const require = createRequire(import.meta.url)
 const ownFolder = fileURLToPath(new URL('..', import.meta.url))
@@ -133,6 +138,13 @@ function isOlder(version: string, [major, minor]: readonly [number, number]): bo
   return a < major || (a === major && b < minor)
 }
 
+/** Whether a version of Node is one of those lines, or newer than the last. */
+function runsOn(node: string): boolean {
+  const [line] = node.replace('v', '').split('.').map(Number)
+  const [first, last] = NODES
+  return line === first[0] ? !isOlder(node, first) : !isOlder(node, last)
+}
+
 const GLIBC = NEEDED.glibc.join('.')
 const FROM_SOURCE = 'build it from a clone of the repository with `npm run setup`'
 
@@ -149,7 +161,7 @@ function failureText(failures: readonly Failure[], where: Machine): string {
 
 /** What to do, the surest reason first; at least one line. */
 function adviceFor(reasons: string, where: Machine, isLinux: boolean): string[] {
-  if (isOlder(where.node, NEEDED.node)) return [`use Node ${NEEDED.node.join('.')} or newer`]
+  if (!runsOn(where.node)) return [`use Node ${NODES.map(version => version.join('.')).join(', ')} or newer`]
   if (reasons.includes('AVX2')) return ['use another machine, or set IGCNET_SIMD=baseline to go on, slowly']
   if (where.isClone) return ['in a clone of the repository, run `npm run setup` to build it']
   if (!PREBUILT.includes(where.platform)) {

@@ -144,8 +144,9 @@ export class Node {
 
 /** The node of the op that made the values behind an edge; undefined: a leaf has them. reshape hands memory on. */
 export function makerOf(edge: Node | Leaf | undefined): Node | undefined {
-  if (!(edge instanceof Node)) return undefined
-  return edge.op === 'reshape' ? makerOf(edge.inputs[0]) : edge
+  let maker = edge
+  while (maker instanceof Node && maker.op === 'reshape') maker = maker.inputs[0]
+  return maker instanceof Node ? maker : undefined
 }
 
 const recording = new AsyncLocalStorage<boolean>()

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { cudaProbe, type DeviceInfo, type MemoryStats, native } from './native.ts'
 import type { DeviceName } from './tensor.ts'
+import { inWords } from './values.ts'
 
 export type { DeviceInfo, MemoryStats } from './native.ts'
 export { Recording, record } from './recording.ts'
@@ -34,20 +35,26 @@ const threadsOf = new Map<DeviceName, number>()
 
 /**
  * Threads of the ops enqueued from now on, 1 to 1024. Default: the environment variable IGCNET_THREADS, or all cores.
- * For one number of threads results are the same bits on every run. Not within `record`: threads are no work to repeat.
+ * For one number of threads results are the same bits on every run. `reference` always computes with one. Not within `record`:
+ * threads are no work to repeat.
  * @throws RangeError; DeviceError for a device that cannot be had
  */
 export function setThreads(threads: number, device: DeviceName = 'cpu'): void {
-  if (threadsOf.get(device) === threads) return
-  native.deviceSetThreads(device, { threads })
-  threadsOf.set(device, threads)
+  const name = device === 'cuda:0' ? 'cuda' : device
+  if (threadsOf.get(name) === threads) return
+  native.deviceSetThreads(name, { threads })
+  threadsOf.set(name, threads)
 }
 
 /**
  * Whether the device cuda (or cuda:`ordinal`) can be had: what it is, or why not. The first call starts a process that
  * looks at the GPU; the answer is remembered.
+ * @throws RangeError for what is no number of a GPU
  */
 export function cuda(ordinal = 0): { works: boolean; text: string } {
+  if (!(Number.isInteger(ordinal) && ordinal >= 0 && ordinal <= 999)) {
+    throw new RangeError(`cuda: expected the number of a GPU from 0 to 999 but received ${inWords(ordinal)}`)
+  }
   const { works, text } = cudaProbe(ordinal)
   return { works, text }
 }

@@ -2,7 +2,10 @@
 
 /** Element types: floats of 32, 64 and 16 bits (bfloat16, IEEE 754 binary16), integers of 32 bits, bytes. */
 export type DType = 'f32' | 'f64' | 'i32' | 'u8' | 'bf16' | 'f16'
-/** The element types of images and feature maps. f64 only on the device `reference`, bf16 and f16 only on `cuda`. */
+/**
+ * The element types of images and feature maps. Every device holds them; only `reference` computes in f64, only `cuda` in bf16
+ * and f16.
+ */
 export type FloatDType = 'f32' | 'f64' | 'bf16' | 'f16'
 /** Those of parameters, statistics and losses. */
 export type ParameterDType = 'f32' | 'f64'

@@ -2,7 +2,7 @@
  * Every error that igcnet throws on purpose. Each class has a stable `code`; messages have the form
  * `op: expected … but received …` where a value was given. The classes are handed to the native addon when it loads
  * (native.ts), which throws the same ones. Wrong kinds of JavaScript values are plain `TypeError`s, and numbers out of
- * range plain `RangeError`s.
+ * range plain `RangeError`s, but for sizes of windows and layers (stride, padding, channels), which are ShapeErrors.
  */
 
 /** The base class: `error instanceof IgcError` tells a fault that igcnet explains from any other. */

@@ -1,8 +1,8 @@
 /**
  * The device `cuda` is a plug-in, libigcnet_cuda.so, that is looked for when it is first asked for: beside the addon,
- * and in the package @igcnet/linux-x64-cuda. What a broken driver
- * does to a process is its own: so a child process loads the plug-in and looks at the machine first, and only when that
- * went well is it loaded here. The answer is remembered. Checked in test/cuda/plugin.test.ts.
+ * and in the package @igcnet/linux-x64-cuda. What a broken driver does to a process is that process's own: so a child
+ * loads the plug-in and looks at the machine first, and only when that went well is it loaded here. The answer is
+ * remembered. Checked in test/cuda/plugin.test.ts.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -8,14 +8,14 @@ import { type ArrayOf, type DType, isHalf } from './dtype.ts'
 import { ChangedError, DeviceError, DisposedError, DTypeError, ShapeError } from './errors.ts'
 import { type NativeTensor, native, type TypedArray } from './native.ts'
 import { currentScope, type Owned, type Scope } from './scope.ts'
-import { type DTypeOf, dtypeOf, inWords, type Source, valuesOf } from './values.ts'
+import { type DTypeOf, dtypeOf, expectOptions, inWords, type Source, valuesOf } from './values.ts'
 
 export { type ArrayOf, type DType, type FloatDType, isHalf, type ParameterDType, type ParameterOf } from './dtype.ts'
 
 /** Sizes. A dimension of type `number` is checked at run time, a literal one by the compiler too. */
 export type Shape = readonly number[]
 /**
- * `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. `cuda` and
+ * Every device holds every dtype; they compute in these. `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. `cuda` and
  * `cuda:1`, …: NVIDIA GPUs, f32, bf16 and f16, through a plug-in.
  */
 export type DeviceName = 'cpu' | 'reference' | 'cuda' | `cuda:${number}`
@@ -109,7 +109,10 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     return this.shape.reduce((product, size) => product * size, 1)
   }
 
-  /** Whether a gradient flows to or through this tensor. Setting it makes the tensor a leaf. */
+  /**
+   * Whether a gradient flows to or through this tensor. Setting it makes the tensor a leaf.
+   * @throws ShapeError for the result of an op; DTypeError for integers
+   */
   get requiresGrad(): boolean {
     return this.edge !== undefined
   }
@@ -182,8 +185,9 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
   /**
    * Gradients of this tensor by every leaf that requires one, added to their `grad`. Frees what the ops saved.
    * @param gradient of this tensor, same shape; default 1, for a scalar only.
-   * @throws ShapeError without a gradient when there is more than one element; DTypeError, DeviceError for a gradient
-   * of another dtype or device; DisposedError for a second walk, or when this tensor was disposed of; ChangedError when
+   * @throws ShapeError when nothing that requires a gradient led here, for a gradient of another shape, and without one when
+   * there is more than one element; TypeError for a gradient that is no tensor; DTypeError, DeviceError for a gradient of
+   * another dtype or device; DisposedError for a second walk, or when this tensor was disposed of; ChangedError when
    * values that it needs were changed in place since the forward pass. Then no gradient has changed
    */
   backward(gradient?: Tensor<S, D>): void {
@@ -259,14 +263,17 @@ export class Tensor<S extends Shape = Shape, D extends DType = DType> implements
     if (!ArrayBuffer.isView(source)) {
       throw new TypeError(`assign: expected a tensor or a typed array of ${this.dtype} but received ${inWords(source)}`)
     }
-    const { device, dtype, shape } = this
+    const { device, dtype, shape, handle } = this
     if (!isHalf(dtype)) {
-      native.tensorAssign(this.handle, source)
+      native.tensorAssign(handle, source)
       return
     }
     const staged = createNative({ device, dtype, shape }, source) // from f32
-    native.copyInto(staged, this.handle)
-    native.tensorDispose(staged)
+    try {
+      native.copyInto(staged, handle)
+    } finally {
+      native.tensorDispose(staged)
+    }
   }
 
   /** Frees the memory (when no other tensor shares it) and the gradient. Twice is allowed. */
@@ -343,12 +350,16 @@ export function tensor<A extends Source, const S extends Shape = readonly [numbe
   shape?: S,
   options: TensorOptions<D> = {},
 ): Tensor<NoInfer<S>, NoInfer<D>> {
+  expectOptions('tensor', options)
   const dtype = options.dtype ?? dtypeOf(data)
   const values = valuesOf(data, dtype)
   return create(shape ?? ([data.length] as unknown as S), { ...options, dtype: dtype as D }, values)
 }
 
-/** A tensor full of one value. Defaults: f32 on cpu. */
+/**
+ * A tensor full of one value. Defaults: f32 on cpu.
+ * @throws ShapeError for a size that is no whole number of 0 or more; TypeError; DeviceError; OutOfMemoryError
+ */
 export function full<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   value: number,
@@ -359,7 +370,7 @@ export function full<const S extends Shape, D extends DType = 'f32'>(
   return made
 }
 
-/** A tensor of zeros. Defaults: f32 on cpu. */
+/** A tensor of zeros. Defaults: f32 on cpu. @throws as `full` */
 export function zeros<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: TensorOptions<D> = {},
@@ -367,7 +378,7 @@ export function zeros<const S extends Shape, D extends DType = 'f32'>(
   return full(shape, 0, options)
 }
 
-/** A tensor of ones. Defaults: f32 on cpu. */
+/** A tensor of ones. Defaults: f32 on cpu. @throws as `full` */
 export function ones<const S extends Shape, D extends DType = 'f32'>(
   shape: S,
   options: TensorOptions<D> = {},
@@ -380,6 +391,7 @@ function create<S extends Shape, D extends DType>(
   options: TensorOptions<D>,
   data?: TypedArray,
 ): Tensor<S, D> {
+  expectOptions('tensor', options)
   const { dtype = 'f32', device = 'cpu', requiresGrad = false } = options
   if (requiresGrad) checkLearns(dtype)
   const made = new Tensor<S, D>(createNative({ device, dtype, shape }, data))

@@ -38,6 +38,7 @@ Napi::Value add_relu_forward(const Napi::CallbackInfo& info) {
 // (both or none), which has no ReLU, gamma and beta are the gradients of the norm's.
 Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
   const Arguments args(info, "addRelu");
+  const bool over = args.params(2).boolean("overwriteDy");
   const Tensor dy = args.tensor(0, "dy"), y = args.tensor(1, "y");
   args.maps({{"dy", &dy}, {"y", &y}});
   args.shaped({"y", &y}, dy.shape);
@@ -53,7 +54,7 @@ Napi::Value add_relu_backward(const Napi::CallbackInfo& info) {
   if (x.has_value() != args.optional_tensor(5, "xNorm").has_value())
     args.tensor(x ? 5 : 4, x ? "xNorm" : "x");  // throws
   const std::optional<Norm> x_norm = x ? args.optional_norm(5, "xNorm", {"x", &*x}, false) : std::nullopt;
-  const Tensor dv = Arguments::beside_or_over(dy, args.params(2).boolean("overwriteDy"), dy.shape);
+  const Tensor dv = Arguments::beside_or_over(dy, over, dy.shape);
   auto result = Napi::Object::New(args.env());
   result.Set("dv", args.handle(Tensor(dv)));
   std::optional<NormWeights> sums;

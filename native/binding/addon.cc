@@ -51,13 +51,23 @@ constexpr std::pair<DType, const char*> kArrayClasses[] = {{DType::kF32, "Float3
                                                            {DType::kI32, "Int32Array"},   {DType::kU8, "Uint8Array"},
                                                            {DType::kBF16, "Uint16Array"}, {DType::kF16, "Uint16Array"}};
 
+// A variable of process.env, which in a worker is its own; empty when it is not set.
+std::string environment_variable(Napi::Env env, const char* name) {
+  Napi::Value value = env.Global();
+  for (const char* key : {"process", "env", name}) {
+    if (!value.IsObject()) return {};
+    value = value.As<Napi::Object>().Get(key);
+  }
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
 // The value of IGCNET_THREADS; 0 when it is not set: all cores.
-int threads_asked_for() {
-  const char* value = std::getenv("IGCNET_THREADS");
-  if (value == nullptr || *value == 0) return 0;
+int threads_asked_for(Napi::Env env) {
+  const std::string value = environment_variable(env, "IGCNET_THREADS");
+  if (value.empty()) return 0;
   int threads = 0;
-  const char* end = value + std::strlen(value);
-  const auto [rest, status] = std::from_chars(value, end, threads);
+  const char* end = value.data() + value.size();
+  const auto [rest, status] = std::from_chars(value.data(), end, threads);
   if (status != std::errc() || rest != end || threads < 1 || threads > kMaxThreads) {
     throw Error(ErrorCode::kRange, "IGCNET_THREADS: expected 1 to " + std::to_string(kMaxThreads) +
                                        " threads but received " + shortened(value));
@@ -113,7 +123,7 @@ const std::shared_ptr<Device>& Addon::make_device(const std::string& name) {
     throw Error(ErrorCode::kDevice,
                 "device: expected cpu, reference, cuda, cuda:N or auto but received " + shortened(name));
   }
-  const int asked = threads_asked_for();
+  const int asked = threads_asked_for(array_classes_.at(DType::kF32).Env());
   const int threads = name == "cpu" ? threads_to_set(asked, backend->info().threads) : 0;
   const auto device = std::make_shared<HostDevice>(std::move(backend));
   if (threads > 0) device->submit([threads](Backend& made) { made.set_threads(threads); });
@@ -167,7 +177,13 @@ Napi::TypedArray Addon::new_array(DType dtype, int64_t length) const {
   expect_host_memory("data", static_cast<size_t>(length) * size_of(dtype));
   try {
     const Napi::FunctionReference& array_class = array_classes_.at(dtype);
-    return array_class.New({Napi::Number::New(array_class.Env(), static_cast<double>(length))}).As<Napi::TypedArray>();
+    const Napi::Value array = array_class.New({Napi::Number::New(array_class.Env(), static_cast<double>(length))});
+    if (array.IsTypedArray() &&
+        array.As<Napi::TypedArray>().ByteLength() == static_cast<size_t>(length) * size_of(dtype)) {
+      return array.As<Napi::TypedArray>();
+    }
+    throw Error(ErrorCode::kInternal, "data: expected a typed array of " + sizes + " but received " + describe(array) +
+                                          " from a class that was replaced");
   } catch (const Napi::Error& error) {  // a RangeError: too long for JavaScript, or no memory
     throw Error(ErrorCode::kOutOfMemory,
                 "data: expected a typed array of " + sizes + " but received: " + error.Message());

@@ -18,6 +18,31 @@ bool is_safe_integer(double number) {
   return std::isfinite(number) && std::trunc(number) == number && std::abs(number) <= kMaxSafeInteger;
 }
 
+std::string describe_array(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int8_array:
+      return "an Int8Array";
+    case napi_uint8_array:
+      return "a Uint8Array";
+    case napi_uint8_clamped_array:
+      return "a Uint8ClampedArray";
+    case napi_int16_array:
+      return "an Int16Array";
+    case napi_uint16_array:
+      return "a Uint16Array";
+    case napi_int32_array:
+      return "an Int32Array";
+    case napi_uint32_array:
+      return "a Uint32Array";
+    case napi_float32_array:
+      return "a Float32Array";
+    case napi_float64_array:
+      return "a Float64Array";
+    default:
+      return "an array of big integers";
+  }
+}
+
 }  // namespace
 
 std::string describe(const Napi::Value& value) {
@@ -42,6 +67,7 @@ std::string describe(const Napi::Value& value) {
     case napi_bigint:
       return "a bigint";
     default:
+      if (value.IsTypedArray()) return describe_array(value.As<Napi::TypedArray>().TypedArrayType());
       return value.IsArray() ? "an array" : "another object";
   }
 }
@@ -126,7 +152,8 @@ Shape Params::shape(const char* name) const {
     const double size = dim.As<Napi::Number>().DoubleValue();
     if (!is_safe_integer(size) || size < 0) {
       fail(ErrorCode::kShape, op_,
-           std::string("whole sizes of 0 or more in ") + name + " but received " + describe(dim));
+           std::string(size > kMaxSafeInteger ? "sizes of at most 2^53 - 1 in " : "whole sizes of 0 or more in ") +
+               name + " but received " + describe(dim));
     }
     dims[i] = static_cast<int64_t>(size);
   }
@@ -156,16 +183,25 @@ Tensor Arguments::tensor_in(const Napi::Value& value, const std::string& name) c
 
 Tensor Arguments::tensor(size_t index, const char* name) const { return tensor_in(info_[index], name); }
 
-std::vector<Tensor> Arguments::tensors(size_t index, const char* name) const {
-  const Napi::Value value = info_[index];
-  if (!value.IsArray()) {
-    fail(ErrorCode::kArgument, op_,
-         std::string("an array of tensors for ") + name + " but received " + describe(value));
+std::vector<std::vector<Tensor>> Arguments::tensors(
+    std::initializer_list<std::pair<size_t, const char*>> arrays) const {
+  std::vector<std::vector<std::pair<Napi::Value, std::string>>> elements;
+  for (const auto& [index, name] : arrays) {
+    const Napi::Value value = info_[index];
+    if (!value.IsArray()) {
+      fail(ErrorCode::kArgument, op_,
+           std::string("an array of tensors for ") + name + " but received " + describe(value));
+    }
+    const auto array = value.As<Napi::Array>();
+    elements.emplace_back();
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+      elements.back().emplace_back(array.Get(i), std::string(name) + "[" + std::to_string(i) + "]");
+    }
   }
-  const auto array = value.As<Napi::Array>();
-  std::vector<Tensor> tensors;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    tensors.push_back(tensor_in(array.Get(i), std::string(name) + "[" + std::to_string(i) + "]"));
+  std::vector<std::vector<Tensor>> tensors;
+  for (const auto& of_array : elements) {
+    tensors.emplace_back();
+    for (const auto& [value, name] : of_array) tensors.back().push_back(tensor_in(value, name));
   }
   return tensors;
 }
@@ -328,8 +364,10 @@ Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
   return make_tensor(like.storage->shared_device(), like.dtype, shape);
 }
 
-Tensor Arguments::beside_or_over(const Tensor& spare, bool over, const Shape& shape) {
+Tensor Arguments::beside_or_over(const Tensor& spare, bool over, const Shape& shape,
+                                 std::initializer_list<const Input*> read) {
   constexpr long kOwners = 2;  // the handle and `spare`
+  for (const Input* other : read) over = over && other->data != spare.input().data;
   const bool alone = over && spare.shape == shape && spare.storage.use_count() == kOwners &&
                      spare.storage->made_in() == spare.device().recording_number();  // a repetition finds it anew
   return alone ? spare : beside(spare, shape);

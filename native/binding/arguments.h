@@ -1,5 +1,6 @@
 // Reads the arguments of a native function, with an error that names op, expectation and what came.
-// Everything read is a copy or shares ownership, so JavaScript that runs in between (getters) can do no harm.
+// Everything read is a copy or shares ownership, so JavaScript that runs in between (getters) can do no harm. Options
+// are read before the first tensor: a getter may begin a recording, which keeps only what is read afterwards.
 #pragma once
 
 #include <napi.h>
@@ -56,7 +57,8 @@ class Arguments {
   const char* op() const { return op_; }
   Napi::Value value(size_t index) const { return info_[index]; }
   Tensor tensor(size_t index, const char* name) const;
-  std::vector<Tensor> tensors(size_t index, const char* name) const;            // of an array
+  // Of arrays, whose elements are all got before the first is read.
+  std::vector<std::vector<Tensor>> tensors(std::initializer_list<std::pair<size_t, const char*>> arrays) const;
   std::optional<Tensor> optional_tensor(size_t index, const char* name) const;  // null or undefined: none
   // The norm [4, C] for x [.., C], a map; null or undefined: none. Throws ShapeError and what maps() does.
   std::optional<Norm> optional_norm(size_t index, const char* name, Named x, bool relu) const;
@@ -86,8 +88,10 @@ class Arguments {
   Napi::Value handle(Tensor tensor) const;
   // An uninitialised tensor beside `like`: same device and dtype.
   static Tensor beside(const Tensor& like, const Shape& shape);
-  // Likewise; in the memory of `spare` itself if `over`, and if no handle but the one that it came by shares it.
-  static Tensor beside_or_over(const Tensor& spare, bool over, const Shape& shape);
+  // Likewise; in the memory of `spare` itself if `over`, and if no handle but the one that it came by shares it, nor
+  // any of what is read beside it.
+  static Tensor beside_or_over(const Tensor& spare, bool over, const Shape& shape,
+                               std::initializer_list<const Input*> read = {});
   // Likewise, for a parameter or statistics beside a map.
   static Tensor parameter_beside(const Tensor& map, const Shape& shape);
   Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;

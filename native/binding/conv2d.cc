@@ -118,6 +118,7 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
              y_training = params.boolean("yTraining"), needs_input = params.boolean("needsInput"),
              needs_weight = params.boolean("needsWeight");
   const Shape x_shape = params.shape("xShape"), w_shape = params.shape("wShape");
+  const bool overwrites = params.boolean("overwriteDy");
   const Tensor dy = args.tensor(0, "dy");
   args.maps({{"dy", &dy}});
   const Conv2dSizes sizes = conv2d_sizes(args.op(), p, x_shape, w_shape);
@@ -152,9 +153,12 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
     return needed ? put(name, Arguments::parameter_beside(dy, shape))
                   : Output{nullptr, parameter_dtype(dy.dtype), shape};
   };
-  const bool over = params.boolean("overwriteDy") && y_norm && dy.device().backend().conv2d_overwrites_dy(sizes);
-  const Output dx =
-      needs_input ? put("dx", Arguments::beside_or_over(dy, over, x_shape)) : Output{nullptr, dy.dtype, x_shape};
+  const bool over = overwrites && y_norm && dy.device().backend().conv2d_overwrites_dy(sizes);
+  Output dx{nullptr, dy.dtype, x_shape};
+  if (needs_input) {
+    const Input none, &more = sum ? sum->more : none, &side = sum ? sum->side : none, &y = y_norm ? y_norm->x : none;
+    dx = put("dx", Arguments::beside_or_over(dy, over, x_shape, {&more, &side, &y}));
+  }
   const Output dw = parameter(needs_weight, "dw", w_shape);
   const bool needs_sums = needs_input && (has_norm || (sum && sum->side_norm));
   const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};

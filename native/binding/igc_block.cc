@@ -65,15 +65,16 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   const Params params = args.params(4);
   const IgcBlockParams p = igc_block_params(params);
   const bool x_relu = params.boolean("xRelu"), needs_input = params.boolean("needsInput"),
-             needs_primary = params.boolean("needsPrimary"), needs_secondary = params.boolean("needsSecondary");
+             needs_primary = params.boolean("needsPrimary"), needs_secondary = params.boolean("needsSecondary"),
+             overwrites = params.boolean("overwriteDy"), y_relu = params.boolean("yRelu"),
+             y_training = params.boolean("yTraining");
   const Tensor dy = args.tensor(0, "dy"), x = args.tensor(1, "x"), wp = args.tensor(2, "primaryWeight"),
                ws = args.tensor(3, "secondaryWeight");
   args.maps({{"dy", &dy}, {"x", &x}}, {{"primaryWeight", &wp}, {"secondaryWeight", &ws}});
   const Conv2dSizes sizes = igc_block_sizes(args.op(), p, x.shape, wp.shape, ws.shape);
   args.shaped({"dy", &dy}, conv2d_output(sizes));
   const std::optional<Norm> x_norm = args.optional_norm(5, "xNorm", {"x", &x}, x_relu);
-  const std::optional<NormGradient> y_norm =
-      args.optional_norm_gradient(6, dy, params.boolean("yRelu"), params.boolean("yTraining"));
+  const std::optional<NormGradient> y_norm = args.optional_norm_gradient(6, dy, y_relu, y_training);
 
   const auto sum = args.optional_relu_sum(11, {"x", &x}, x_norm.has_value(), needs_input);
   const std::optional<Tensor> kept = args.optional_tensor(10, "z");
@@ -91,8 +92,9 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
     return made.back().second.output();
   };
   if (needs_input) {
-    const bool over = params.boolean("overwriteDy") && x.device().backend().igc_block_overwrites_dy(p, sizes);
-    made.emplace_back("dx", Arguments::beside_or_over(dy, over, x.shape));
+    const bool over = overwrites && x.device().backend().igc_block_overwrites_dy(p, sizes);
+    const Input none, &more = sum ? sum->more : none, &side = sum ? sum->side : none, &y = y_norm ? y_norm->x : none;
+    made.emplace_back("dx", Arguments::beside_or_over(dy, over, x.shape, {&more, &side, &y}));
   }
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),

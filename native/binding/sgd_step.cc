@@ -44,7 +44,8 @@ Napi::Value sgd_step(const Napi::CallbackInfo& info) {
   const Params params = args.params(3);
   const SgdParams p = {params.finite("lr"), params.finite("momentum"), params.finite("weightDecay"),
                        params.boolean("nesterov")};
-  const std::vector<Tensor> gs = args.tensors(0, "g"), ws = args.tensors(1, "w"), vs = args.tensors(2, "v");
+  const auto arrays = args.tensors({{0, "g"}, {1, "w"}, {2, "v"}});
+  const std::vector<Tensor>&gs = arrays[0], &ws = arrays[1], &vs = arrays[2];
   if (gs.size() != ws.size() || vs.size() != ws.size()) {
     throw Error(ErrorCode::kArgument, std::string(args.op()) + ": expected as many g and v as w but received " +
                                           std::to_string(gs.size()) + ", " + std::to_string(vs.size()) + " and " +

@@ -69,18 +69,19 @@ napi_typedarray_type array_type(DType dtype) {
 // A copy of the typed array `data`, of this dtype and as many values as the shape has.
 std::shared_ptr<std::byte[]> copy_of(const Arguments& args, const Napi::Value& data, DType dtype, const Shape& shape) {
   if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype)) {
-    throw Error(ErrorCode::kArgument, "tensor: expected a typed array of dtype " + std::string(name_of(dtype)) +
-                                          " for data but received " + describe(data));
+    throw Error(ErrorCode::kArgument, std::string(args.op()) + ": expected a typed array of dtype " +
+                                          std::string(name_of(dtype)) + " for data but received " + describe(data));
   }
   napi_typedarray_type type;
   size_t length = 0;
   void* source = nullptr;
   if (napi_get_typedarray_info(data.Env(), data, &type, &length, &source, nullptr, nullptr) != napi_ok) {
-    throw Error(ErrorCode::kArgument, "tensor: expected a readable typed array for data");
+    throw Error(ErrorCode::kArgument, std::string(args.op()) + ": expected a readable typed array for data");
   }
   if (static_cast<int64_t>(length) != shape.elements()) {
-    throw Error(ErrorCode::kShape, "tensor: expected " + std::to_string(shape.elements()) + " values for shape " +
-                                       shape.to_string() + " but received " + std::to_string(length));
+    throw Error(ErrorCode::kShape, std::string(args.op()) + ": expected " + std::to_string(shape.elements()) +
+                                       " values for shape " + shape.to_string() + " but received " +
+                                       std::to_string(length));
   }
   const size_t bytes = length * size_of(dtype);
   expect_host_memory(args.op(), bytes);
@@ -107,9 +108,10 @@ Napi::Value tensor_create(const Napi::CallbackInfo& info) {
 
 // tensorAssign(y, data): the values of a typed array of its dtype, copied, in place.
 Napi::Value tensor_assign(const Napi::CallbackInfo& info) {
-  const Arguments args(info, "tensor");
+  const Arguments args(info, "assign");
   const Tensor y = args.tensor(0, "y");
-  y.device().upload(copy_of(args, args.value(1), y.dtype, y.shape), y.bytes(), y.updated());
+  std::shared_ptr<std::byte[]> values = copy_of(args, args.value(1), y.dtype, y.shape);
+  y.device().upload(std::move(values), y.bytes(), y.updated());  // counted as an update only here
   return info.Env().Undefined();
 }
 
@@ -147,8 +149,8 @@ Napi::Value tensor_read_sync(const Napi::CallbackInfo& info) {
 // tensorReshape(x, { shape }): another handle on the same memory.
 Napi::Value tensor_reshape(const Napi::CallbackInfo& info) {
   const Arguments args(info, "reshape");
-  Tensor x = args.tensor(0, "x");
   const Shape shape = args.params(1).shape("shape");
+  Tensor x = args.tensor(0, "x");
   if (shape.elements() != x.shape.elements()) {
     throw Error(ErrorCode::kShape, "reshape: expected a shape of " + std::to_string(x.shape.elements()) +
                                        " elements for x " + x.shape.to_string() + " but received " + shape.to_string());

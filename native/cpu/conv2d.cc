@@ -23,7 +23,7 @@ bool is_large(const Conv2dSizes& z) {
 }
 
 // With vectors of up to 8 lanes (AVX2) our kernels take 0.6 to 0.9 of the time of oneDNN 2.6 then, mostly; with 16
-// (AVX-512) oneDNN takes 0.75 to 1 of ours (docs/kernels/grouped-convolution.md).
+// (AVX-512) oneDNN takes 0.8 to 1.06 of ours (docs/kernels/grouped-convolution.md).
 bool goes_to_onednn(const Conv2dSizes& z) {
   constexpr int64_t kMostLanes = 8;
   return Dense::takes(z) && !(simd_lanes() <= kMostLanes && z.C % simd_lanes() == 0 && is_large(z));

@@ -1,5 +1,5 @@
 // linear: y[n, k] = sum over c of x[n, c] * w[k, c] + b[k] and its gradients, one element of the result a thread. On a
-// GPU cuBLAS does all but the bias (cublas.h). Checked in test/kernels/linear.test.ts.
+// GPU cuBLAS does all but the bias (cuda_backend.cc). Checked in test/kernels/linear.test.ts.
 #include "cuda/four.h"
 #include "cuda/simt_backend.h"
 

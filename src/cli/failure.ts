@@ -9,6 +9,8 @@ import { IgcError } from '../errors.ts'
 
 export const EXIT_FAILURE = 1
 export const EXIT_USAGE = 2
+/** 128 + SIGPIPE: what a shell reports of a program whose reader went away. */
+export const EXIT_BROKEN_PIPE = 141
 
 /** What was typed makes no sense: exit code 2. */
 export class UsageError extends Error {
@@ -93,8 +95,9 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, ' ')
 }
 
-/** Prints the sentence of an error, and its stack if asked to. */
+/** Prints the sentence of an error, and its stack if asked to; nothing where the reader went away. */
 export function reportFailure(error: unknown, write: (text: string) => void): void {
+  if (error instanceof InterruptedError && error.exitCode === EXIT_BROKEN_PIPE) return
   write(`igcnet: ${sentenceOf(error).replace(/^igcnet: /, '')}\n`)
   if (process.env.IGCNET_DEBUG === '1' && error instanceof Error) write(`${stackOf(error)}\n`)
 }

@@ -20,7 +20,7 @@ export function addReproduceCompare(reproduce: Command, terminal: Terminal): voi
     .optionsGroup('Networks:')
     .requiredOption(
       '--networks <list>',
-      'names separated by commas, with sizes where they are not the default: plain-W16-d20,plain_igc-L24M2-d20',
+      '(required) names separated by commas, with sizes where they are not the default: plain-W16-d20,plain_igc-L24M2-d20',
       networkList,
     )
     .option('--depth <n>', 'weighted layers where a name has none (default: 20)', wholeNumber('--depth', 1, 10_000))

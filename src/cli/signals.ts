@@ -2,7 +2,7 @@
  * Ctrl-C and SIGTERM: the first one asks the work to stop at its next step, a second one ends the process at once. Output
  * that is lost asks it to stop, too. Checked in test/cli/interrupt.test.ts and test/cli/terminal.test.ts.
  */
-import { EXIT_FAILURE } from './failure.ts'
+import { EXIT_BROKEN_PIPE } from './failure.ts'
 import type { Terminal } from './terminal.ts'
 
 /** 128 + the number of the signal, as shells have it. */
@@ -23,7 +23,7 @@ export interface Stoppable {
 /**
  * Runs `work` with the signals handled, and hands them back to Node afterwards.
  * @param terminal whose lost output stops the work
- * @param onFirst says that the work is stopping
+ * @param onFirst says that the work is stopping, unless nobody reads it
  * @param onSecond leaves the terminal in order just before the process ends
  */
 export async function stoppable<T>(
@@ -37,11 +37,11 @@ export async function stoppable<T>(
   const names = Object.keys(EXIT_CODES) as Signal[]
   const stop = (exitCode: number) => {
     first = { exitCode, time: performance.now() }
-    onFirst()
+    if (exitCode !== EXIT_BROKEN_PIPE) onFirst()
     controller.abort()
   }
   const onBroken = () => {
-    if (first === undefined) stop(EXIT_FAILURE)
+    if (first === undefined) stop(terminal.broken.reason)
   }
   const handle = (name: Signal) => {
     if (first === undefined) stop(EXIT_CODES[name])
@@ -53,6 +53,7 @@ export async function stoppable<T>(
     }
   }
   for (const name of names) process.on(name, handle)
+  terminal.stoppable = true
   terminal.broken.addEventListener('abort', onBroken)
   if (terminal.broken.aborted) onBroken()
   try {
@@ -60,5 +61,6 @@ export async function stoppable<T>(
   } finally {
     for (const name of names) process.off(name, handle)
     terminal.broken.removeEventListener('abort', onBroken)
+    terminal.stoppable = false
   }
 }

@@ -1,10 +1,11 @@
 /**
  * Where a command writes: standard output and standard error, and whether a person watches. One object that tests
- * replace. A reader that goes away (`| head`) ends the command quietly. Standard output that cannot be written for another
- * reason (a full disk) is told on standard error, stops the work as Ctrl-C does, and makes the exit code 1; without standard
- * error the work goes on. Checked in test/cli/terminal.test.ts.
+ * replace. A reader that goes away (`| head`) ends the command quietly; work that can be stopped is stopped, as by Ctrl-C,
+ * which ends such readers, too. Standard output that cannot be written for another reason (a full disk) is told on standard
+ * error, stops the work likewise, and makes the exit code 1; without standard error the work goes on. Checked in
+ * test/cli/terminal.test.ts.
  */
-import { EXIT_FAILURE } from './failure.ts'
+import { EXIT_BROKEN_PIPE, EXIT_FAILURE } from './failure.ts'
 
 export interface Terminal {
   /** Writes to standard output. */
@@ -15,32 +16,37 @@ export interface Terminal {
   progress(json: boolean): NodeJS.WriteStream
   /** Columns of standard output, if it is a terminal. */
   columns(): number | undefined
-  /** Aborts when standard output cannot be written: results would be lost. */
+  /** Aborts when output cannot be written and results would be lost; its reason is the exit code. */
   readonly broken: AbortSignal
+  /** Whether work is under way that `broken` stops. Else a reader that goes away ends the process. */
+  stoppable: boolean
 }
-
-/** 128 + SIGPIPE: what a shell reports of a program whose reader went away. */
-const EXIT_BROKEN_PIPE = 141
 
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const broken = new AbortController()
-  const onError = (then: (error: Error) => void) => (error: NodeJS.ErrnoException) =>
-    error.code === 'EPIPE' ? process.exit(EXIT_BROKEN_PIPE) : then(error)
+  const stop = (exitCode: number) => {
+    process.exitCode ||= exitCode // if the command is over already
+    broken.abort(exitCode)
+  }
+  const onError = (then: (error: Error) => void) => (error: NodeJS.ErrnoException) => {
+    if (broken.signal.aborted) return // every write tells of it
+    if (error.code !== 'EPIPE') then(error)
+    else if (terminal.stoppable) stop(EXIT_BROKEN_PIPE)
+    else process.exit(EXIT_BROKEN_PIPE)
+  }
   process.stdout.on(
     'error',
     onError(error => {
-      if (broken.signal.aborted) return // every write tells of it
       process.stderr.write(`igcnet: cannot write to standard output: ${error.message}\n`)
-      process.exitCode ||= EXIT_FAILURE // if the command is over already
-      broken.abort()
+      stop(EXIT_FAILURE)
     }),
   )
   process.stderr.on(
     'error',
     onError(() => {}), // see err()
   )
-  return {
+  const terminal: Terminal = {
     out: text => void process.stdout.write(text),
     // Messages, unlike progress, are for standard output then.
     err: text => {
@@ -51,7 +57,9 @@ export function processTerminal(): Terminal {
     broken: broken.signal,
     progress: json => (json ? process.stderr : process.stdout),
     columns: () => (process.stdout.isTTY ? process.stdout.columns : undefined),
+    stoppable: false,
   }
+  return terminal
 }
 
 /** Whether a bar may be drawn on the stream: a terminal that can move its cursor. */

@@ -126,7 +126,7 @@ function addRunOptions(command: Command): void {
     )
     .option(
       '--resume <path>',
-      'continue the run of this folder or checkpoint, with its own options; --num-epochs may differ',
+      'continue the run of this folder or checkpoint, with its own options; epochs and places of files may differ',
       path('--resume'),
     )
     .option('--model-prefix <dir>', "the authors' name of --run-dir", path('--model-prefix'))

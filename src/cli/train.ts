@@ -6,6 +6,7 @@ import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { makeDirectory } from '../directory.ts'
+import { DataError } from '../errors.ts'
 import { networkTitle } from '../models/table.ts'
 import type { TrainConfig, TrainResult } from '../train/index.ts'
 import { toModelSizes } from '../train/network-sizes.ts'
@@ -94,7 +95,11 @@ async function storedRun({
 async function freshFolder({ network, dataset }: TrainConfig): Promise<string> {
   const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 'yyyymmdd-hhmmss'.length)
   const folder = join('runs', `${network}-${dataset}-${time}`)
-  await makeDirectory('runs')
+  await makeDirectory('runs').catch(cause => {
+    throw new DataError(`cannot make a folder for the run, ${folder}; --run-dir names another one: ${cause.message}`, {
+      cause,
+    })
+  })
   for (let i = 1; ; i++) {
     const free = i === 1 ? folder : `${folder}-${i}`
     try {

@@ -1,6 +1,7 @@
 /**
  * Downloads an archive of a data set, verifies it, and puts its files in place, all or nothing. Checked against local
- * servers (success, cut connection, wrong checksum, HTTP errors, proxy) in test/unit/data-download.test.ts.
+ * servers (success, cut connection, wrong checksum, HTTP errors, proxy) in test/unit/data-download.test.ts. What it needs
+ * is loaded only then: undici reserves gigabytes of addresses as it loads, which a limit (ulimit -v) may refuse.
  */
 
 import { createHash } from 'node:crypto'
@@ -8,8 +9,7 @@ import { createWriteStream } from 'node:fs'
 import { copyFile, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { extract } from 'tar'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import type { Dispatcher } from 'undici'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
 import { statOf } from '../file.ts'
@@ -80,6 +80,7 @@ async function downloadNow({ archive, directory, files, onProgress, signal }: Do
   try {
     const packed = join(temporary, 'archive.tar.gz')
     await receive(archive, packed, onProgress, signal)
+    const { extract } = await import('tar')
     await extract({
       file: packed,
       cwd: temporary,
@@ -106,6 +107,7 @@ async function receive(
   onProgress: DownloadRequest['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { Agent, EnvHttpProxyAgent, request } = await import('undici')
   const hasProxy = PROXY_VARIABLES.some(variable => process.env[variable])
   const limits = { headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS }
   const hash = createHash('md5')

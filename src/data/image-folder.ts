@@ -43,7 +43,15 @@ function entries(path: string, kind: 'folders' | 'images'): string[] {
   const fits = (name: string) => {
     const file = join(path, name)
     const stats = statOf(NAME, file)
-    if (kind === 'folders' || stats?.isDirectory()) return kind === 'folders' && stats?.isDirectory()
+    if (kind === 'folders') {
+      if (stats) return stats.isDirectory()
+      throw new DataError(
+        `${NAME}: expected a folder or file but ${file} is a link to nothing, or has a name that is not UTF-8`,
+      )
+    }
+    if (stats?.isDirectory()) {
+      throw new DataError(`${NAME}: expected images right in the folder of their class but found the folder ${file}`)
+    }
     if (!EXTENSIONS.includes(extname(name).toLowerCase())) return false
     if (stats) checkIsFile(NAME, file, stats) // of a link to nothing the decoder tells
     return true

@@ -5,7 +5,7 @@
  */
 
 import { DisposedError, UnsupportedError } from '../errors.ts'
-import { type DeviceName, type Tensor, tensor } from '../tensor.ts'
+import { type DeviceChoice, type Tensor, tensor } from '../tensor.ts'
 import { BatchQueue, type PlainBatch, type Position } from './prefetch.ts'
 import { type BatchPlan, CHANNELS, countBatches, type ImageSource, SIZE } from './prepare.ts'
 import { MAX_EPOCH } from './random.ts'
@@ -30,7 +30,7 @@ export interface LoaderInput {
   readonly classNames: () => readonly string[] | undefined
   readonly mean: readonly number[]
   readonly std: readonly number[]
-  readonly device: DeviceName | undefined
+  readonly device: DeviceChoice | undefined
   /** Reads (and downloads, until `signal` aborts) the images; called at most once at a time. */
   readonly open: (signal: AbortSignal) => Promise<ImageSource>
 }

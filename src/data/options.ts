@@ -2,7 +2,7 @@
  * The options that all data sets share, and their checks. Checked in test/unit/data-loader.test.ts.
  */
 
-import type { DeviceName } from '../tensor.ts'
+import type { DeviceChoice } from '../tensor.ts'
 import type { BatchPlan } from './prepare.ts'
 
 /** Which part of a data set. */
@@ -25,7 +25,7 @@ export interface DatasetOptions {
   /** Use the first N examples of the split only. Default: all. */
   examples?: number | undefined
   /** The device of the tensors. Default: 'cpu'. */
-  device?: DeviceName | undefined
+  device?: DeviceChoice | undefined
 }
 
 /** How far a download is: bytes received, and bytes in all if the server says so. */
@@ -91,7 +91,7 @@ export interface CheckedOptions {
   readonly split: Split
   /** The number of examples used. */
   readonly examples: number
-  readonly device: DeviceName | undefined
+  readonly device: DeviceChoice | undefined
 }
 
 /**

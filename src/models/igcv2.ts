@@ -112,6 +112,7 @@ export class Igcv2Block extends Module {
   }
 }
 
+/** Sizes of `igcv2` and `resnetIgcv2`. */
 export interface Igcv2Options extends RegularNetworkOptions {
   /** K: channels in a group of the pointwise convolutions. Default: 8, the paper's. */
   groupChannels?: number
@@ -177,6 +178,7 @@ class SeparableBlock extends Module {
   }
 }
 
+/** Sizes of `igcv2MobileNet`. */
 export interface Igcv2MobileNetOptions extends CommonOptions {
   /**
    * Multiplies all widths, to multiples of 8: 1, 0.5 and 0.25 in the paper. Multiples of 0.25 give widths that fit each

@@ -89,6 +89,7 @@ export class Igcv3Block extends Module {
   }
 }
 
+/** Sizes of `igcv3D`. */
 export interface Igcv3Options extends CommonOptions {
   /** Multiplies all widths; the last layer keeps 1280 channels below 1. Default: 1. */
   multiplier?: number

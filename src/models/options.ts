@@ -1,6 +1,7 @@
 /** What all networks are made from, and the sizes by which they are named. Imports nothing that runs. */
 import type { ModuleOptions } from '../nn/index.ts'
 
+/** What every network takes. */
 export interface CommonOptions extends ModuleOptions {
   /** Default: 10; 1000 for the networks of ImageNet. */
   classes?: number
@@ -10,16 +11,19 @@ export interface CommonOptions extends ModuleOptions {
   bnMomentum?: number
 }
 
+/** What the networks of the first paper take. */
 export interface NetworkOptions extends CommonOptions {
   /** Weighted layers on the main path, at most 10,000. */
   depth: number
 }
 
+/** Sizes of the regular networks. */
 export interface RegularNetworkOptions extends NetworkOptions {
   /** Channels of the first stage. */
   width: number
 }
 
+/** Sizes of the networks of interleaved group convolutions. */
 export interface IgcNetworkOptions extends NetworkOptions {
   /** L: groups of the primary convolutions, the same in all stages. */
   primaryPartitions: number

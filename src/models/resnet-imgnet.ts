@@ -28,6 +28,7 @@ const UNITS = 2
 const GROWTH = [1, 2, 4, 8]
 const DEPTH = 18
 
+/** Sizes of `resnetImgnetD18`. */
 export interface ImageNetOptions extends CommonOptions {
   /** The only one there is: 18. */
   depth?: number
@@ -92,6 +93,7 @@ export function resnetImgnetD18(options: ImageNetOptions & { width: number }): R
   }))
 }
 
+/** Sizes of `resnetIgcImgnetD18`. */
 export interface IgcImageNetOptions extends ImageNetOptions {
   /** L in the first stage. */
   primaryPartitions: number

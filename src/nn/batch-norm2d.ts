@@ -3,6 +3,7 @@ import { deferredBatchNorm2d } from '../ops/batch-norm2d.ts'
 import type { FloatMatrix } from '../ops/fits.ts'
 import { batchNorm2d, type Fits, type Images } from '../ops/index.ts'
 import { type FloatDType, ones, type Tensor, untracked, zeros } from '../tensor.ts'
+import { inWords } from '../values.ts'
 import { Module, type ModuleOptions, parameter } from './module.ts'
 import { checkSizes } from './sizes.ts'
 
@@ -36,11 +37,17 @@ export class BatchNorm2d<C extends number = number> extends Module<
   readonly momentum: number
   readonly epsilon: number
 
-  /** Defaults: momentum 0.9, epsilon 2e-5. @throws ShapeError */
+  /** Defaults: momentum 0.9, epsilon 2e-5. @throws ShapeError, RangeError */
   constructor(options: ModuleOptions & { channels: C; momentum?: number; epsilon?: number }) {
     super()
     const { channels, momentum = 0.9, epsilon = 2e-5, dtype = 'f32', device = 'cpu' } = options
     checkSizes('BatchNorm2d', { channels: channels as number })
+    if (!(momentum >= 0 && momentum <= 1)) {
+      throw new RangeError(`BatchNorm2d: expected a momentum from 0 to 1 but received ${inWords(momentum)}`)
+    }
+    if (!(epsilon >= 0 && epsilon < Infinity)) {
+      throw new RangeError(`BatchNorm2d: expected a finite epsilon of 0 or more but received ${inWords(epsilon)}`)
+    }
     this.momentum = momentum
     this.epsilon = epsilon
     const size = [channels as number] as const

@@ -7,6 +7,7 @@ import { heNormal } from './init.ts'
 import { Module, type ModuleOptions } from './module.ts'
 import { checkSizes } from './sizes.ts'
 
+/** Sizes of a convolution layer, and where its weights live. */
 export interface Conv2dLayerOptions<C extends number, K extends number> extends ModuleOptions {
   inChannels: C
   outChannels: K

@@ -1,5 +1,6 @@
 /** The dropout layer. Checked in test/unit/layers.test.ts and test/unit/trainer.test.ts; its op in test/kernels. */
 import { dropout, type FloatTensor } from '../ops/index.ts'
+import { expectOptions, inWords } from '../values.ts'
 import { Module } from './module.ts'
 
 /** Pairs of elements that each step has for itself in the stream of random numbers: maps of up to 2^29 elements. */
@@ -20,9 +21,10 @@ export class Dropout extends Module<FloatTensor, FloatTensor> {
   /** @param options.seed tells layers apart that are to fall differently. Default: 0. @throws RangeError */
   constructor(options: { rate: number; seed?: number }) {
     super()
+    expectOptions('Dropout', options)
     const { rate, seed = 0 } = options
     if (!(rate >= 0 && rate < 1)) {
-      throw new RangeError(`Dropout: expected a rate of 0 or more and below 1 but received ${rate}`)
+      throw new RangeError(`Dropout: expected a rate of 0 or more and below 1 but received ${inWords(rate)}`)
     }
     this.rate = rate
     this.seed = seed

@@ -14,6 +14,7 @@ import { Conv2d, convolutionMultiplyAdds } from './conv2d.ts'
 import { Module, type ModuleOptions } from './module.ts'
 import { checkSizes } from './sizes.ts'
 
+/** Sizes of an interleaved group convolution, and where its weights live. */
 export interface InterleavedGroupConv2dOptions extends ModuleOptions {
   inChannels: number
   /** K; the paper's width. */
@@ -39,7 +40,7 @@ export class InterleavedGroupConv2d extends Module {
   readonly primaryPartitions: number
   readonly secondaryPartitions: number
 
-  /** @throws ShapeError when the partitions do not divide the channels */
+  /** @throws ShapeError when the partitions do not divide the channels, the kernel is even, or a size is no whole number above 0 */
   constructor(options: InterleavedGroupConv2dOptions) {
     super()
     const { inChannels, outChannels, primaryPartitions, kernel = 3, stride = 1 } = options

@@ -81,7 +81,8 @@ export abstract class Module<In extends Tensor = Images, Out extends Tensor = Im
   /**
    * Overwrites parameters and buffers in place; every name must be there, with its shape, and no other. Tensors of
    * another device or dtype are converted.
-   * @throws DataError for missing or unknown names, ShapeError, DisposedError; then nothing was changed
+   * @throws DataError for missing or unknown names, TypeError for what is no tensor, ShapeError, DisposedError; then nothing
+   * was changed
    */
   loadState(source: State): void {
     const state = this.state()

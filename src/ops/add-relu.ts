@@ -10,7 +10,7 @@ const OVER_DY = { overwriteDy: true }
 
 /**
  * relu(add(a, b)) in one pass: the end of a residual unit. Same shape, dtype and device.
- * @throws ShapeError, DTypeError, DeviceError
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError (f64 on a device other than reference)
  */
 export function addRelu<S extends Shape, D extends FloatDType, B extends FloatTensor>(
   a: Tensor<S, D>,

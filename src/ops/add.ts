@@ -6,7 +6,7 @@ import { record } from './record.ts'
 
 /**
  * The sum of two tensors of the same shape, dtype and device.
- * @throws ShapeError, DTypeError, DeviceError
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError (f64 on a device other than reference)
  */
 export function add<S extends Shape, D extends FloatDType, B extends FloatTensor>(
   a: Tensor<S, D>,

@@ -26,7 +26,7 @@ export function pool2dParams(op: string, options: Pool2dOptions): Pool2dParams {
  * The mean over square windows; the padding counts as zeros.
  * @param x [N, H, W, C]
  * @returns [N, P, Q, C] with P = floor((H + 2 padding - kernel) / stride) + 1, Q likewise
- * @throws ShapeError, DTypeError, RangeError, TypeError
+ * @throws ShapeError, DTypeError, UnsupportedError, RangeError, TypeError
  */
 export function avgPool2d<N extends number, C extends number, D extends FloatDType>(
   x: Images<N, number, number, C, D>,

@@ -28,7 +28,7 @@ type Channels<S extends Shape, D extends FloatDType, T extends FloatVector> = T 
  * @param beta shift [C]
  * @param runningMean [C], updated in place in training, used otherwise
  * @param runningVar [C], likewise
- * @throws ShapeError (an empty batch in training too), DTypeError, DeviceError, RangeError
+ * @throws ShapeError (an empty batch in training too), DTypeError, DeviceError, UnsupportedError, RangeError
  */
 export function batchNorm2d<
   S extends Shape,

@@ -23,7 +23,7 @@ export interface Conv2dOptions<G extends number = number> {
  * @param x [N, H, W, C]
  * @param w [K, R, S, C/groups]: out-channels, kernel height and width, in-channels of a group; f32 beside bf16 and f16
  * @returns [N, P, Q, K] with P = floor((H + 2 padding - R) / stride) + 1, Q likewise
- * @throws ShapeError, DTypeError, DeviceError, RangeError
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError, RangeError
  */
 export function conv2d<
   N extends number,

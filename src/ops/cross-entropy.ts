@@ -17,7 +17,7 @@ export interface CrossEntropyOptions {
  * @param logits [N, K]; the loss of bf16 and f16 is f32
  * @param labels [N], i32, 0 to K - 1
  * @returns a scalar, shape []
- * @throws ShapeError, DTypeError, DeviceError, RangeError; a label out of range is a DataError when the
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError, RangeError; a label out of range is a DataError when the
  * result, or any other on the device, is next read: the loss is NaN then, and that example has no gradient
  */
 export function crossEntropy<N extends number, B extends number, D extends FloatDType>(

@@ -17,7 +17,7 @@ export interface DropoutOptions {
 /**
  * Sets elements to zero with probability `rate` and multiplies the others by 1 / (1 - rate). Seed and offset alone decide
  * which: the same ones on every device, in every run, and in the backward direction, which needs nothing saved.
- * @throws RangeError, DTypeError
+ * @throws RangeError, DTypeError, UnsupportedError
  */
 export function dropout<S extends Shape, D extends FloatDType>(x: Tensor<S, D>, options: DropoutOptions): Tensor<S, D> {
   expectOptions('dropout', options)

@@ -6,7 +6,7 @@ import { record } from './record.ts'
 
 /**
  * The mean of every channel over height and width: [N, H, W, C] to [N, C].
- * @throws ShapeError, DTypeError
+ * @throws ShapeError, DTypeError, UnsupportedError
  */
 export function globalAvgPool2d<N extends number, C extends number, D extends FloatDType>(
   x: Images<N, number, number, C, D>,

@@ -31,7 +31,7 @@ export interface IgcBlockOptions<L extends number = number, M extends number = n
  * @param primaryWeight [K, R, S, C/L]
  * @param secondaryWeight [K, 1, 1, K/M]; both f32 beside bf16 and f16
  * @returns [N, P, Q, K], sizes as of `conv2d`
- * @throws ShapeError, DTypeError, DeviceError
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError, RangeError, TypeError
  */
 export function igcBlock<
   N extends number,

@@ -11,7 +11,7 @@ import { widened } from './widened.ts'
  * @param w [K, C]
  * @param b [K], or nothing
  * @returns [N, K]
- * @throws ShapeError, DTypeError, DeviceError
+ * @throws ShapeError, DTypeError, DeviceError, UnsupportedError (f64 on a device other than reference)
  */
 export function linear<
   N extends number,

@@ -9,7 +9,7 @@ import { at, record } from './record.ts'
  * The maximum over square windows; the padding never wins. Among equal values the first takes the gradient.
  * @param x [N, H, W, C]
  * @returns [N, P, Q, C], sizes as of `avgPool2d`
- * @throws ShapeError, DTypeError, RangeError, TypeError
+ * @throws ShapeError, DTypeError, UnsupportedError, RangeError, TypeError
  */
 export function maxPool2d<N extends number, C extends number, D extends FloatDType>(
   x: Images<N, number, number, C, D>,

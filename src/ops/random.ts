@@ -86,6 +86,7 @@ export class Generator {
    * @throws RangeError unless seed and offset are whole numbers from 0 to 2^53 - 1; the generator then stays as it was
    */
   loadState(state: GeneratorState): void {
+    expectOptions('random', state)
     const [seed, offset] = [checkCounter('seed', state.seed), checkCounter('offset', state.offset)]
     this.#seed = seed
     this.#offset = offset
@@ -101,7 +102,9 @@ function checkFinite(numbers: Record<string, unknown>): void {
 
 function checkCounter(name: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`random: expected a whole number from 0 to 2^53 - 1 for ${name} but received ${value}`)
+    throw new RangeError(
+      `random: expected a whole number from 0 to 2^53 - 1 for ${name} but received ${inWords(value)}`,
+    )
   }
   return value
 }

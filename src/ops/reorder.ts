@@ -8,7 +8,7 @@ import { record } from './record.ts'
  * Permutes the last dimension, of size C: `y[q*factor + p] = x[p*(C/factor) + q]`. Its inverse is `C/factor`.
  * The operator of the authors' MXNet code, the same as PyTorch's ChannelShuffle(factor).
  * @param options.factor a divisor of C
- * @throws DTypeError; RangeError for a factor that is no whole number above 0; ShapeError when C is not divisible by it
+ * @throws DTypeError; UnsupportedError; RangeError for a factor that is no whole number above 0; ShapeError when C is not divisible by it
  */
 export function reorder<S extends Shape, D extends FloatDType>(
   x: Tensor<S, D>,

@@ -6,7 +6,7 @@ import { widened } from './widened.ts'
 
 /**
  * exp(x) / sum of exp(x) over the last dimension, with the maximum subtracted first. Of bf16 and f16 the result is f32.
- * @throws DTypeError, UnsupportedError
+ * @throws ShapeError for a scalar, DTypeError, UnsupportedError
  */
 export function softmax<S extends Shape, D extends FloatDType>(x: Tensor<S, D>): Tensor<S, ParameterOf<D>> {
   const input = widened('softmax', 'x', x)

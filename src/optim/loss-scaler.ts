@@ -5,6 +5,7 @@
  */
 import { noteNonFinite } from '../ops/sgd-step.ts'
 import { type DeviceChoice, full, type ParameterDType, type Tensor, untracked, zeros } from '../tensor.ts'
+import { expectOptions, inWords } from '../values.ts'
 import type { Sgd } from './sgd.ts'
 
 /** Bounds of the scale. */
@@ -93,10 +94,12 @@ export class LossScaler {
    * Goes on from where a scaler stood.
    * @throws RangeError unless the scale is from 2^-24 to 2^24, and `good` a whole number; the scaler then stays as it was
    */
-  loadState({ scale, good }: LossScalerState): void {
+  loadState(state: LossScalerState): void {
+    expectOptions('lossScaler', state)
+    const { scale, good } = state
     checkScale('scale', scale)
     if (!(Number.isSafeInteger(good) && good >= 0)) {
-      throw new RangeError(`lossScaler: expected a whole number of 0 or more for good but received ${good}`)
+      throw new RangeError(`lossScaler: expected a whole number of 0 or more for good but received ${inWords(good)}`)
     }
     this.#set({ scale, good })
   }

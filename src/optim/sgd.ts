@@ -2,7 +2,7 @@
 import { DataError, ShapeError } from '../errors.ts'
 import { type GradientScale, type SgdParameter, sgdStep } from '../ops/sgd-step.ts'
 import { expectTensor, type Tensor, untracked, zeros } from '../tensor.ts'
-import { expectOptions } from '../values.ts'
+import { expectOptions, inWords } from '../values.ts'
 
 /** The numbers of a step of SGD. */
 export interface SgdOptions {
@@ -37,7 +37,7 @@ export class Sgd {
     const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options
     for (const [name, value] of Object.entries({ lr, momentum, weightDecay })) {
       if (!(Number.isFinite(value) && value >= 0)) {
-        throw new RangeError(`sgd: expected a number of 0 or more for ${name} but received ${value}`)
+        throw new RangeError(`sgd: expected a number of 0 or more for ${name} but received ${inWords(value)}`)
       }
     }
     const twice = parameters.findIndex((parameter, i) => parameters.indexOf(parameter) !== i)

@@ -2,9 +2,11 @@
  * What a study leaves in its folder: table.json, table.csv and table.md (a row a network) and plot.svg, written anew after
  * every network. Checked in test/reproduce/study.test.ts.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory } from '../directory.ts'
 import { DataError } from '../errors.ts'
+import { statOf } from '../file.ts'
 import { csvTable, markdownTable, withCommas } from '../table.ts'
 import { disk, writeWhole } from '../train/disk.ts'
 import type { TrainConfig } from '../train/index.ts'
@@ -45,6 +47,33 @@ export interface StudyReport<Row> {
   /** How many there will be. */
   count: number
   plot: string
+}
+
+/**
+ * Looks at what a study would write over.
+ * @param ids of its networks
+ * @throws DataError for files that no study wrote, and for those of a study with networks that this one has not
+ */
+export async function checkStudyFolder(folder: string, ids: readonly string[]): Promise<void> {
+  const present = STUDY_FILES.filter(name => statOf('reproduce', join(folder, name))?.size)
+  const [table] = STUDY_FILES
+  const elsewhere = 'name another folder (--run-dir)'
+  if (!present.includes(table)) {
+    if (present.length === 0) return
+    throw new DataError(`reproduce: expected no ${present[0]} that is not of a study in ${folder}; ${elsewhere}`)
+  }
+  let rows: { id: string }[]
+  try {
+    rows = JSON.parse(await readFile(join(folder, table), 'utf8')).rows
+    if (!rows.every(({ id }) => typeof id === 'string')) throw new TypeError('rows without a name')
+  } catch (cause) {
+    throw new DataError(`reproduce: expected no ${table} that is not of a study in ${folder}; ${elsewhere}`, { cause })
+  }
+  const lost = rows.find(({ id }) => !ids.includes(id))
+  if (lost === undefined) return
+  throw new DataError(
+    `reproduce: expected ${lost.id} among the networks, as in the study in ${folder}, but received ${ids.join(', ')}; ${elsewhere}`,
+  )
 }
 
 /** Writes the four files, each whole or not at all. @throws DataError */

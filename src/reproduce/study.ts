@@ -10,6 +10,7 @@ import { IgcError } from '../errors.ts'
 import { buildNetwork, type EpochRow, type OnProgress, summarize, type TrainConfig, train } from '../train/index.ts'
 import { findRun } from '../train/resume.ts'
 import { CONFIG, readRunConfig } from '../train/run-folder.ts'
+import { checkStudyFolder } from './study-files.ts'
 
 /** One network of a study. */
 export interface Member {
@@ -83,6 +84,10 @@ export async function withStoredThreads<M extends Member>(
 export async function runStudy(members: readonly Member[], options: StudyOptions): Promise<StudyResult> {
   const { runDir, signal, onMember, onResult } = options
   checkNames(members)
+  await checkStudyFolder(
+    runDir,
+    members.map(({ id }) => id),
+  )
   const results: MemberResult[] = []
   for (const [index, member] of members.entries()) {
     const folder = join(runDir, member.id)

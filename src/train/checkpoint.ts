@@ -197,7 +197,8 @@ export function parseConfig(text: string, path: string): TrainConfig {
   try {
     return checkConfig(JSON.parse(text))
   } catch (cause) {
-    throw new DataError(`checkpoint: expected a valid configuration in ${path}: ${(cause as Error).message}`, { cause })
+    const reason = (cause as Error).message.replace(/\s*\n\s*/g, ' ') // V8 shows lines of the text
+    throw new DataError(`checkpoint: expected a valid configuration in ${path}: ${reason}`, { cause })
   }
 }
 
@@ -263,7 +264,9 @@ export async function findBest(folder: string, { model, state }: Checkpoint): Pr
  * @throws DataError for another file or a path that does not exist
  */
 export function folderOf(path: string): string {
-  if (statOf('resume', path)?.isDirectory()) return path
+  const stats = statOf('resume', path)
+  if (stats?.isDirectory()) return path
   if (basename(path) === LAST || basename(path) === LAST_STATE) return dirname(path)
-  throw new DataError(`resume: expected a run folder or its ${LAST} but received ${path}`)
+  const what = stats ? path : `${path}, where nothing is`
+  throw new DataError(`resume: expected a run folder or its ${LAST} but received ${what}`)
 }

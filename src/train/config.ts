@@ -158,7 +158,8 @@ const show = (value: unknown) => (typeof value === 'number' ? String(value) : (J
 
 /**
  * Completes a configuration with the defaults, which depend on network and data set, and checks it.
- * @throws RangeError for a value that makes no sense, TypeError for an unknown name
+ * @throws RangeError for a value that makes no sense, an unknown network, say; TypeError for an unknown option; DataError for
+ * a folder of images that cannot be read, when its classes are not given
  * @example
  * withDefaults({ dataset: 'cifar10', dataDir: 'cifar-10-batches-bin' }).numEpochs // 400
  */
@@ -225,7 +226,7 @@ function checkTaken(config: TrainConfig): void {
 
 /**
  * Checks a complete configuration, for example one that was read from a file, and returns it.
- * @throws RangeError for a value that makes no sense or is missing, TypeError for an unknown name
+ * @throws RangeError for a value that makes no sense or is missing, TypeError for an unknown option
  */
 export function checkConfig(config: unknown): TrainConfig {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
@@ -271,5 +272,7 @@ export function onDevice({ precision, ...config }: TrainConfig, device: DeviceNa
  */
 export function differences(stored: TrainConfig, given: TrainConfig): (keyof TrainConfig)[] {
   const keys = Object.keys(RULES) as (keyof TrainConfig)[]
-  return keys.filter(key => !CHANGEABLE.includes(key) && JSON.stringify(stored[key]) !== JSON.stringify(given[key]))
+  const text = ({ precision = 'f32', ...config }: TrainConfig, key: keyof TrainConfig) =>
+    JSON.stringify({ ...config, precision }[key])
+  return keys.filter(key => !CHANGEABLE.includes(key) && text(stored, key) !== text(given, key))
 }

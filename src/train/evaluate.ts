@@ -9,7 +9,7 @@ import { type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor
 import { modelFile, readModel, type StoredModel } from './checkpoint.ts'
 import { checkConfig, onDevice, type Precision, type TrainConfig, withChangeable } from './config.ts'
 import { openDataset } from './dataset.ts'
-import { infer } from './inference.ts'
+import { deviceOf, infer } from './inference.ts'
 import { countTopK, percent } from './metrics.ts'
 import { restoreNetwork } from './network.ts'
 import type { OnProgress } from './progress.ts'
@@ -28,7 +28,7 @@ export interface Evaluation {
 
 /** How a network is evaluated. */
 export interface EvaluateOptions {
-  /** Where the network is. Default: 'cpu'. */
+  /** Where the network is, which is the default. */
   device?: DeviceName | undefined
   /** Threads of the device, set anew for each batch. Default: what is set. */
   threads?: number | undefined
@@ -62,9 +62,10 @@ export function readResults(loss: Tensor, logits: Logits) {
  * Evaluates a network over one pass of a loader, in inference mode, which it leaves whenever it waits: the network may be
  * trained or evaluated elsewhere meanwhile, and each batch sees the weights of its moment. While the device works on a
  * batch, the next one is prepared and enqueued.
+ * @throws DataError for images that cannot be read, or a label that the network has no output for; the signal's reason
  */
 export async function evaluate(net: Network, loader: Loader, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { signal, device = 'cpu', threads } = options
+  const { signal, device = deviceOf(net), threads } = options
   const sums = { loss: 0, top1: 0, top5: 0, examples: 0 }
   using passes = new Repeated({
     device,

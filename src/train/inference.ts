@@ -3,7 +3,7 @@ import { noGrad } from '../autograd.ts'
 import { DisposedError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
 import type { Images } from '../ops/index.ts'
-import { type ArrayOf, type FloatDType, type Tensor, tensor } from '../tensor.ts'
+import { type ArrayOf, type DeviceName, type FloatDType, type Tensor, tensor } from '../tensor.ts'
 import { inWords } from '../values.ts'
 import type { Precision } from './config.ts'
 import { inMode } from './mode.ts'
@@ -43,7 +43,8 @@ export class Inference implements Disposable {
 
   /** @internal */ constructor(net: Network, { precision }: InferenceOptions) {
     this.#net = net
-    const { device = 'cpu', dtype = 'f32' } = Object.values(net.state())[0] ?? {}
+    const device = deviceOf(net)
+    const { dtype = 'f32' } = net.parameters()[0] ?? {}
     this.#repeated = new Repeated({
       device,
       put: ({ images, size }) => ({
@@ -90,6 +91,8 @@ export class Inference implements Disposable {
 }
 
 type Logits = Tensor<readonly [number, number], FloatDType>
+
+export const deviceOf = (net: Network): DeviceName => net.parameters()[0]?.device ?? 'cpu'
 
 /** The pass itself, in the active scope. */
 export function infer(net: Network, images: Images): Logits {

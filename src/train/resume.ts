@@ -28,12 +28,35 @@ export async function findRun(resume: string, config: TrainConfig): Promise<Sour
   const [key] = differences(stored, config)
   if (key !== undefined) {
     throw new RangeError(
-      `resume: expected the ${key} ${JSON.stringify(stored[key])} of the run in ${folder} but received ${JSON.stringify(config[key])}`,
+      `resume: expected ${inWords(stored, key)} of the run in ${folder} but received ${shown(config, key)}`,
     )
   }
   const checkpoint = isBeforeFirstCheckpoint(folder) ? undefined : await loadCheckpoint(folder)
-  return { folder, config: stored, path: join(folder, LAST), checkpoint }
+  const path = join(folder, LAST)
+  if (checkpoint) checkStored(stored, config, checkpoint, path)
+  return { folder, config: stored, path, checkpoint }
 }
+
+/** @throws DataError when config.json is not that of the checkpoint; RangeError for an end before where it stands */
+function checkStored(stored: TrainConfig, given: TrainConfig, { model, state }: Checkpoint, path: string): void {
+  const [key] = differences(model.config, stored)
+  if (key !== undefined) {
+    throw new DataError(
+      `resume: expected ${inWords(model.config, key)} of ${path} in config.json but found ${shown(stored, key)}`,
+    )
+  }
+  const { epoch, batch } = state.position
+  if (batch > 0 && given.numEpochs <= epoch) {
+    throw new RangeError(
+      `resume: expected numEpochs of ${epoch + 1} or more, as ${path} stands in the middle of epoch ${epoch + 1}, but received ` +
+        `${given.numEpochs}`,
+    )
+  }
+}
+
+const inWords = (config: TrainConfig, key: keyof TrainConfig) =>
+  config[key] === undefined ? `no ${key}` : `the ${key} ${JSON.stringify(config[key])}`
+const shown = (config: TrainConfig, key: keyof TrainConfig) => JSON.stringify(config[key]) ?? 'none'
 
 /** Whether both paths lead to one folder. */
 export function isSame(a: string, b: string): boolean {

@@ -47,12 +47,23 @@ export class RunFolder {
     })
   }
 
+  /** @throws DataError for the folder of another run, or with files of others, unless the run continues one there */
+  static async check(path: string, { continues }: { continues: boolean }): Promise<void> {
+    if (continues) return
+    if (hasCheckpoint(path)) {
+      throw new DataError(
+        `run folder: expected a folder without a run but ${path} has a checkpoint; resume that run, or name another folder`,
+      )
+    }
+    await explain(path, () => checkIsOurs(path))
+  }
+
   /**
    * Makes a locked folder ready for a run: removes what a killed run left half-written, and writes the configuration and
    * the rows so far, so that a folder that cannot be written to is found before the training.
    * @param run.rows those of the finished epochs; other rows in the files are gone afterwards
    * @param run.continues whether the run continues one in this folder; a new run overwrites no checkpoint, and no files of others
-   * @throws DataError
+   * @throws DataError, also what check() throws
    */
   static async open(
     lock: RunLock,
@@ -60,12 +71,7 @@ export class RunFolder {
     on: Disk = disk,
   ): Promise<RunFolder> {
     const { folder: path } = lock
-    if (!run.continues && hasCheckpoint(path)) {
-      throw new DataError(
-        `run folder: expected a folder without a run but ${path} has a checkpoint; resume that run, or name another folder`,
-      )
-    }
-    if (!run.continues) await explain(path, () => checkIsOurs(path))
+    await RunFolder.check(path, run)
     const folder = new RunFolder(lock, on)
     await explain(path, async () => {
       await settle(path, on)

@@ -110,13 +110,14 @@ async function trainIn(lockFolder: LockFolder, given: TrainConfig, options: Trai
     const best = checkpoint && (await findBest(source.folder, checkpoint))
     if (!best) state.best = null
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
+    if (existsSync(runDir)) await RunFolder.check(runDir, run)
+    await untilAborted(loaders, signal) // data that cannot be read leave no run
     const folder = await RunFolder.open(await lockFolder(), run, on)
     training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
     if (checkpoint) await training.restore(checkpoint, source.path)
     // So that there is one from the first moment on, and a full disk is found before the training.
     if (!checkpoint || !run.continues) await training.save()
     if (best && (!run.continues || best === checkpoint?.model)) await saveBest(folder.path, best, on)
-    await untilAborted(loaders, signal)
     return await training.run()
   } finally {
     training?.dispose()

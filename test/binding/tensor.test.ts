@@ -95,7 +95,7 @@ describe('tensorCreate', () => {
     [[-1], ShapeError, 'tensor: expected whole sizes of 0 or more in shape but received -1'],
     [[1.5], ShapeError, 'tensor: expected whole sizes of 0 or more in shape but received 1.5'],
     [[Number.NaN], ShapeError, 'tensor: expected whole sizes of 0 or more in shape but received NaN'],
-    [[2 ** 53], ShapeError, 'tensor: expected whole sizes of 0 or more in shape but received 9007199254740992'],
+    [[2 ** 53], ShapeError, 'tensor: expected sizes of at most 2^53 - 1 in shape but received 9007199254740992'],
     [[2 ** 53 - 1, 2], ShapeError, 'shape: expected at most 2^53 elements but received more'],
     [['1'], TypeError, 'tensor: expected numbers in shape but received a string'],
     [[1n], TypeError, 'tensor: expected numbers in shape but received a bigint'],

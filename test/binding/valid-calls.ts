@@ -123,7 +123,7 @@ export const validCalls: Record<keyof Native, [string, Arguments]> = {
     ],
   ],
   tensorAssign: [
-    'tensor',
+    'assign',
     (make, s) => {
       const length = s.batch * s.channels
       return [...any(make, s), s.dtype === 'f32' ? new Float32Array(length) : new Float64Array(length)]

@@ -115,3 +115,36 @@ it('the process may exit while workers are busy', async () => {
     expect(result).toMatchObject({ status: 3, signal: null, stderr: '' })
   }
 })
+
+it('a worker has the threads of its own environment', async () => {
+  const result = await run(`
+    const code = "parentPort.postMessage(native.deviceInfo('cpu').threads)"
+    const threads = []
+    for (const asked of ['1', '2']) {
+      const worker = start(code, { env: { ...process.env, IGCNET_THREADS: asked } })
+      threads.push(await worker.busy)
+      await worker.exited
+    }
+    console.log(threads.join() === '1,2' ? 'passed' : threads)`)
+  expect(result).toEqual(passed)
+})
+
+it('a typed array of a class that was replaced is refused', async () => {
+  const result = await runNode([
+    '-e',
+    `const { Float32Array: Real } = globalThis
+    let most = Infinity
+    globalThis.Float32Array = class Float32Array extends Real {
+      constructor(length) { super(Math.min(length, most)) }
+    }
+    const native = require(${JSON.stringify(addonPath)})
+    const y = native.tensorCreate({ device: 'cpu', dtype: 'f32', shape: [1 << 22] })
+    native.fill(y, { value: 3 })
+    most = 1
+    try { native.tensorReadSync(y) } catch ({ message }) { console.log(message) }`,
+  ])
+  expect(result).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^data: expected a typed array of 4194304 values of dtype f32 but received/),
+  })
+})

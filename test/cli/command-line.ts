@@ -44,6 +44,7 @@ export async function igcnet(...argv: string[]): Promise<Outcome> {
     progress: json => stream(json ? 'stderr' : 'stdout'),
     columns: () => undefined,
     broken: new AbortController().signal,
+    stoppable: false,
   })
   return { code, ...written }
 }

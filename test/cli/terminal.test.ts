@@ -13,12 +13,29 @@ test.each([['summary'], ['train --help'], ['doctor']])('igcnet %s | a reader tha
   expect(await ended).toMatchObject({ code: 141, stderr: '' })
 })
 
-test('igcnet train | head -1', async () => {
-  const runDir = join(temporaryFolder(), 'run')
-  const { child, outcome, ended } = start(['train', ...tiny, '--num-epochs', '100000', '--run-dir', runDir])
+/** A long run whose reader goes away once it has seen an epoch, and a signal before that. */
+async function readerGoes(runDir: string, signal?: NodeJS.Signals) {
+  const endless = ['--num-epochs', '100000', '--checkpoint-epochs', '100000', '--run-dir', runDir]
+  const { child, outcome, ended } = start(['train', ...tiny, ...endless])
   await until('the first epoch', () => outcome.stdout.includes('epoch 1/'))
+  if (signal) child.kill(signal)
   child.stdout?.destroy()
-  expect(await ended).toMatchObject({ code: 141, stderr: '' })
+  return ended
+}
+
+test('igcnet train | head -1: quiet, and a checkpoint', async () => {
+  const runDir = join(temporaryFolder(), 'run')
+  expect(await readerGoes(runDir)).toMatchObject({ code: 141, stderr: '' })
+  expect((await loadCheckpoint(runDir)).state.steps).toBeGreaterThan(0)
+  expect(existsSync(join(runDir, 'run.lock'))).toBe(false)
+})
+
+test('igcnet train | tee, both ended by Ctrl-C: a checkpoint, and how to go on', async () => {
+  const runDir = join(temporaryFolder(), 'run')
+  const { code, stderr } = await readerGoes(runDir, 'SIGINT')
+  expect(code).toBe(130)
+  expect(stderr).toMatch(/^igcnet: stopping after .*\nigcnet: stopped after \d+ of 100000 epochs; this goes on: .*\n$/)
+  expect((await loadCheckpoint(runDir)).state.steps).toBeGreaterThan(0)
 })
 
 /** Runs a command in a shell, behind it redirections. */

@@ -143,8 +143,17 @@ describe('serve', () => {
     expect(await server.ended, server.output()).toBe(0)
     expect(existsSync(join(folder, 'runs/serve/last.safetensors'))).toBe(true)
     const again = start('--epochs', '1000')
-    const resumed = await until('weights', async () => /serving the weights of epoch (\d+)/.exec(again.output())?.[1])
-    expect(Number(resumed)).toBeGreaterThan(5)
+    // At once those of the run before, then its next ones.
+    const url = await again.address
+    expect((await fetch(`${url}/predict`, { method: 'POST', body: zero })).status).toBe(200)
+    const served = await until('new weights', async () => {
+      const epochs = Array.from(again.output().matchAll(/serving the weights of epoch (\d+)/g), match =>
+        Number(match[1]),
+      )
+      return epochs.length > 1 ? epochs : undefined
+    })
+    expect(served[0]).toBeGreaterThanOrEqual(5)
+    expect(served[1]).toBe((served[0] as number) + 1)
     again.child.kill('SIGINT')
     expect(await again.ended, again.output()).toBe(0)
   }, 120_000)

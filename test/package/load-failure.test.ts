@@ -152,7 +152,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('the add
     const before = `Object.defineProperty(process, 'version', { value: 'v18.20.0' })`
     const where = `linux-x64, glibc ${glibc}, Node v18.20.0`
     expect(failure(folder, { before })).toEqual(
-      expected(main, `${ADDON}: not installed`, 'use Node 20.19 or newer', where),
+      expected(main, `${ADDON}: not installed`, 'use Node 20.19, 22.12 or newer', where),
     )
   })
 

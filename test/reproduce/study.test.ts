@@ -2,9 +2,10 @@
  * Studies: what they leave on the disk, that they go on where they were stopped with the same result, and what they
  * refuse. Tiny networks on a few digits; as processes that are killed in test/cli/reproduce-studies.test.ts.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
+import { DataError } from '../../src/errors.ts'
 import { compare } from '../../src/reproduce/compare.ts'
 import { partitionMembers, partitions } from '../../src/reproduce/partitions.ts'
 import type { MemberResult } from '../../src/reproduce/study.ts'
@@ -121,6 +122,24 @@ test('a folder with a study of another recipe is refused, and so is a budget wit
   )
 })
 
+test('a folder with files of others is refused, and so is one with the table of more networks', async () => {
+  const foreign = join(root.path, 'foreign')
+  mkdirSync(foreign)
+  writeFileSync(join(foreign, 'table.csv'), 'precious')
+  await expect(compare(['plain-W4'], recipe, { runDir: foreign })).rejects.toThrow(
+    new DataError(
+      `reproduce: expected no table.csv that is not of a study in ${foreign}; name another folder (--run-dir)`,
+    ),
+  )
+  writeFileSync(join(foreign, 'table.json'), '{}')
+  await expect(compare(['plain-W4'], recipe, { runDir: foreign })).rejects.toThrow('expected no table.json that is not')
+  expect([text(foreign, 'table.csv'), existsSync(join(foreign, 'plain-W4-d5'))]).toEqual(['precious', false])
+  const whole = join(root.path, 'whole')
+  await expect(compare(['plain-W4'], recipe, { runDir: whole })).rejects.toThrow(
+    `reproduce: expected L11M1 among the networks, as in the study in ${whole}, but received plain-W4-d5;`,
+  )
+})
+
 test('a network that diverges has a row that says so, and the next one is trained', async () => {
   const runDir = join(root.path, 'diverged')
   const wild = { ...recipe, lr: 1000, lrSteps: [], momentum: 1, weightDecay: 1, numEpochs: 50 }
@@ -146,7 +165,7 @@ test('a study goes on with its own number of threads, unless another is asked fo
   vi.unstubAllEnvs()
   expect(seen).toEqual([2, 2])
   expect(text(runDir, 'table.md')).toContain('cpu, 2 threads')
-  await expect(compare(['plain-W4'], { ...open, threads }, { runDir })).rejects.toThrow(
+  await expect(compare(['plain-W4', 'plain_igc-L2M2'], { ...open, threads }, { runDir })).rejects.toThrow(
     'resume: expected the threads 2 of the run',
   )
 })

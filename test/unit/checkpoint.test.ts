@@ -327,7 +327,7 @@ test('a path to resume is a run folder or its last checkpoint', () => {
   expect(folderOf(folder)).toBe(folder)
   expect(folderOf(join('runs', 'a', LAST))).toBe(join('runs', 'a'))
   expect(() => folderOf('runs/a/best.safetensors')).toThrow(
-    'resume: expected a run folder or its last.safetensors but received runs/a/best.safetensors',
+    'resume: expected a run folder or its last.safetensors but received runs/a/best.safetensors, where nothing is',
   )
 })
 

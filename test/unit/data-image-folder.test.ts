@@ -197,6 +197,12 @@ describe('errors', () => {
     mkdirSync(join(gone, 'empty'))
     const kinds = '.jpg, .jpeg, .png, .webp, .gif, .tif, .tiff, .avif'
     expectError({}, new DataError(`imageFolder: expected images (${kinds}) in ${join(gone, 'empty')} but found none`))
+    mkdirSync(join(gone, 'empty', 'deeper'))
+    const nested = `found the folder ${join(gone, 'empty', 'deeper')}`
+    expectError({}, new DataError(`imageFolder: expected images right in the folder of their class but ${nested}`))
+    symlinkSync(join(root, 'nowhere'), join(gone, 'link'))
+    const lost = `${join(gone, 'link')} is a link to nothing, or has a name that is not UTF-8`
+    expectError({}, new DataError(`imageFolder: expected a folder or file but ${lost}`))
   })
 
   it('name a split without classes', async () => {

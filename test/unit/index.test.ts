@@ -1,4 +1,5 @@
 /** What the package gives: the list of all public names, so that none comes or goes unnoticed. */
+import { spawnSync } from 'node:child_process'
 import { expect, it } from 'vitest'
 import * as igcnet from '../../src/index.ts'
 
@@ -116,6 +117,7 @@ it.each<[string, object, string[]]>([
       'countTopK',
       'evaluate',
       'evaluateCheckpoint',
+      'inference',
       'loadNetwork',
       'readConfig',
       'readSafetensors',
@@ -194,4 +196,20 @@ it('has error classes with stable codes', () => {
     expect(error).toBeInstanceOf(igcnet.IgcError)
     expect(error).toMatchObject({ name, code, message: 'text', cause })
   }
+})
+
+it('loads undici, which reserves gigabytes of addresses, only where something is downloaded', () => {
+  const code = `
+    let compiled = ''
+    const { instantiate } = WebAssembly
+    WebAssembly.instantiate = (...given) => ((compiled += new Error().stack), instantiate(...given))
+    await import(${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)})
+    const wait = () => new Promise(resolve => setTimeout(resolve, 300))
+    await wait()
+    const before = compiled.includes('undici')
+    await import('undici')
+    await wait()
+    console.log(before, compiled.includes('undici'))`
+  const argv = ['--import', 'tsx', '--input-type=module', '-e', code]
+  expect(spawnSync(process.execPath, argv, { encoding: 'utf8' }).stdout).toBe('false true\n')
 })

@@ -3,7 +3,7 @@
  * sentences that it ends with. The steps themselves are proved by every test that loads the addon.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,11 +14,14 @@ const scripts = fileURLToPath(new URL('../../scripts/', import.meta.url))
 interface Inputs {
   hashInputs(paths: string[], extra: string[], base: string): string
   listFiles(paths: string[], base: string): string[]
+  dropForeignCache(buildFolder: string, base: string): void
 }
 interface Dependencies {
   dependenciesAreCurrent(folder: string): boolean
 }
-const { hashInputs, listFiles }: Inputs = await import(`${new URL('../../scripts/inputs.mjs', import.meta.url)}`)
+const { hashInputs, listFiles, dropForeignCache }: Inputs = await import(
+  `${new URL('../../scripts/inputs.mjs', import.meta.url)}`
+)
 const { dependenciesAreCurrent }: Dependencies = await import(
   `${new URL('../../scripts/npm-dependencies.mjs', import.meta.url)}`
 )
@@ -35,6 +38,17 @@ const write = (path: string, content: unknown) => {
   mkdirSync(join(folder, path, '..'), { recursive: true })
   writeFileSync(join(folder, path), typeof content === 'string' ? content : JSON.stringify(content))
 }
+
+it('a folder that CMake configured for a clone elsewhere is made anew, and no other', () => {
+  for (const [home, isKept] of [
+    [folder, true],
+    [join(folder, 'before'), false],
+  ] as const) {
+    write('build/cmake/CMakeCache.txt', `CMAKE_HOME_DIRECTORY:INTERNAL=${home}\n`)
+    dropForeignCache(join(folder, 'build/cmake'), folder)
+    expect(existsSync(join(folder, 'build/cmake'))).toBe(isKept)
+  }
+})
 
 describe('the hash of the inputs', () => {
   it('changes with a content, a name, a new file and what else the build depends on, and with nothing else', () => {

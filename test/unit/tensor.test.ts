@@ -92,7 +92,7 @@ describe('creation', () => {
     [[Number.NaN], 'ShapeError', 'tensor: expected whole sizes of 0 or more in shape but received NaN'],
     [[-1], 'ShapeError', 'tensor: expected whole sizes of 0 or more in shape but received -1'],
     [[1.5], 'ShapeError', 'tensor: expected whole sizes of 0 or more in shape but received 1.5'],
-    [[2 ** 53], 'ShapeError', 'tensor: expected whole sizes of 0 or more in shape but received 9007199254740992'],
+    [[2 ** 53], 'ShapeError', 'tensor: expected sizes of at most 2^53 - 1 in shape but received 9007199254740992'],
     [[2 ** 30, 2 ** 30], 'ShapeError', 'shape: expected at most 2^53 elements but received more'],
     [[0, 2 ** 52, 2 ** 52], 'ShapeError', 'shape: expected at most 2^53 elements but received more'],
     [['2'] as unknown as Shape, 'TypeError', 'tensor: expected numbers in shape but received a string'],
@@ -261,11 +261,11 @@ describe('sharing and changing', () => {
       x => x.assign(zeros([2, 3], { device: 'reference' })),
       'copy: expected tensors of one device but received x on reference and y on cpu',
     ],
-    ['length', x => x.assign(new Float32Array(5)), 'tensor: expected 6 values for shape [2, 3] but received 5'],
+    ['length', x => x.assign(new Float32Array(5)), 'assign: expected 6 values for shape [2, 3] but received 5'],
     [
       'kind of array',
       x => x.assign(new Float64Array(6) as never),
-      'tensor: expected a typed array of dtype f32 for data but received another object',
+      'assign: expected a typed array of dtype f32 for data but received a Float64Array',
     ],
     [
       'plain array',

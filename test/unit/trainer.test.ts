@@ -249,6 +249,13 @@ describe('stopping and resuming', () => {
       }),
     )
     await expect(run({ threads: 2 }, { runDir, resume: runDir })).rejects.toThrow('the threads 1 of the run')
+    await expect(run({ testExamples: 7 }, { runDir, resume: runDir })).rejects.toThrow(
+      new RangeError(
+        `resume: expected ${config.testExamples ? `the testExamples ${config.testExamples}` : 'no testExamples'} of the run in ${runDir} but received 7`,
+      ),
+    )
+    const same = await run({ precision: 'f32' }, { runDir, resume: runDir }) // which is the default
+    expect(same.weightsSha256).toBe(whole.weightsSha256)
   })
 
   test('what is no run is an error', async () => {

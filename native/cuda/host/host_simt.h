@@ -13,12 +13,8 @@
 #define __global__
 #define __device__
 #define __host__
-#define __forceinline__ inline
 #define __launch_bounds__(...)
 
-struct float2 {
-  float x, y;
-};
 struct alignas(16) float4 {
   float x, y, z, w;
 };
