@@ -21,6 +21,7 @@ import { networkConfig, networkId, parseNetwork } from './network-spec.ts'
 import { type Member, type MemberResult, runStudy, type StudyOptions, withStoredThreads } from './study.ts'
 import { type Column, RESULT_COLUMNS, recipeText, type StudyReport, writeStudy } from './study-files.ts'
 
+/** Networks compared: their rows, and whether a signal ended it before the last. */
 export interface Comparisons {
   rows: MemberResult[]
   stopped: boolean

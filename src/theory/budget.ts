@@ -55,6 +55,7 @@ export interface Partitions {
   parameters: number
 }
 
+/** How the partitions of a budget are looked for. */
 export interface PartitionsOptions {
   /** Positions of the primary window. Default: 9. */
   S?: number

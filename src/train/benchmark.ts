@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { noGrad } from '../autograd.ts'
+import { CHANNELS, SIZE } from '../data/prepare.ts'
 import { setThreads, trim } from '../device.ts'
 import { IgcError, InternalError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
@@ -40,7 +41,7 @@ export interface BenchmarkOptions extends TimingOptions {
   onPart?: ((part: string) => void) | undefined
 }
 
-const IMAGE = [32, 32, 3] as const
+const IMAGE = [SIZE, SIZE, CHANNELS] as const
 /** Logits may differ from those of `reference` by this share of the largest. */
 const TOLERANCE = 1e-3
 /** Images of the comparison with `reference`, which is slow. */

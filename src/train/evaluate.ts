@@ -1,6 +1,7 @@
 /** Loss and accuracy over a data set. Checked in test/unit/trainer.test.ts and test/unit/evaluate.test.ts. */
 import { noGrad } from '../autograd.ts'
 import type { DownloadProgress, Loader, PlainBatch, Split } from '../data/index.ts'
+import { CHANNELS, SIZE } from '../data/prepare.ts'
 import { setThreads } from '../device.ts'
 import { statOf } from '../file.ts'
 import type { Network } from '../models/index.ts'
@@ -35,9 +36,6 @@ export interface EvaluateOptions {
   /** Abort it, and the evaluation is rejected with the signal's reason after the batch under way. */
   signal?: AbortSignal | undefined
 }
-
-const SIZE = 32
-const CHANNELS = 3
 
 /** A batch on a device, inside the active scope; the images in a dtype of maps. */
 export function toDevice({ images, labels, count }: PlainBatch, device: DeviceName, precision: Precision = 'f32') {
