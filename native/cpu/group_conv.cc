@@ -37,6 +37,7 @@ bool GroupConv::overwrites_dy(const Conv2dSizes& z) {
 
 GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
     : sizes_(sizes),
+      key_(key(sizes, secondary_partitions)),
       forward_(plan_correlation(Direction::kForward, sizes)),
       backward_(plan_correlation(Direction::kBackwardInput, sizes)),
       bands_per_image_(count_bands(sizes)),
@@ -47,9 +48,13 @@ GroupConv::GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions)
   if (secondary_partitions > 0) secondary_.emplace(sizes.K / secondary_partitions, secondary_partitions);
 }
 
+GroupConv::Key GroupConv::key(const Conv2dSizes& z, int64_t secondary_partitions) {
+  return {z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.stride, z.padding, secondary_partitions};
+}
+
 const GroupConv& GroupConvPlans::of(const Conv2dSizes& z, int64_t secondary_partitions) {
   constexpr size_t kMostPlans = 256;
-  const Key key = {z.N, z.H, z.W, z.C, z.K, z.R, z.S, z.G, z.stride, z.padding, secondary_partitions};
+  const GroupConv::Key key = GroupConv::key(z, secondary_partitions);
   if (plans_.size() >= kMostPlans && plans_.count(key) == 0) plans_.clear();
   return plans_.try_emplace(key, z, secondary_partitions).first->second;
 }
@@ -108,14 +113,27 @@ bool GroupConv::streams_y(const GroupConvForward& task) const {
          worth_streaming(task.y, sizes_.N * sizes_.P * sizes_.Q * sizes_.K);
 }
 
+const float* GroupConv::packed_weights(const GroupConvForward& task, GroupConvScratch& scratch) const {
+  const int64_t primary = forward_.packed_floats(), packed = primary + secondary_floats();
+  const auto pack = [&](float* memory) {
+    pack_units(forward_, task.primary_weight, memory);
+    if (secondary_) secondary_->pack(true, task.secondary_weight, memory + primary);
+  };
+  if (task.mean == nullptr) {
+    const int64_t weights = sizes_.K * sizes_.R * sizes_.S * (sizes_.C / sizes_.G);
+    return scratch.kept.of({key_, task.primary_weight}, {task.primary_weight, weights},
+                           {task.secondary_weight, secondary_ ? sizes_.K * secondary_->L() : 0}, packed, pack);
+  }
+  float* memory = scratch.weights.take<float>(static_cast<size_t>(packed));
+  pack(memory);
+  return memory;
+}
+
 void GroupConv::forward(const GroupConvForward& task, GroupConvScratch& scratch) const {
   if (bands() == 0) return;
   const CorrelationPlan& plan = forward_;
   const int64_t K = sizes_.K, Q = sizes_.Q, pixels = chunk_rows_ * Q;
-  float* primary = scratch.weights.take<float>(static_cast<size_t>(plan.packed_floats() + secondary_floats()));
-  float* secondary = primary + plan.packed_floats();
-  pack_units(plan, task.primary_weight, primary);
-  if (secondary_) secondary_->pack(true, task.secondary_weight, secondary);
+  const float *primary = packed_weights(task, scratch), *secondary = primary + plan.packed_floats();
 
   const auto buffers = [&](float* memory, int64_t* used) {
     const bool makes_z = secondary_ && task.z == nullptr;

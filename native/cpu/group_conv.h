@@ -18,6 +18,7 @@
 #include "cpu/channel_norm.h"
 #include "cpu/group_conv_plan.h"
 #include "cpu/igc_secondary.h"
+#include "cpu/kept_weights.h"
 #include "cpu/prefetch.h"
 #include "cpu/scratch.h"
 #include "cpu/unit_rows.h"
@@ -26,6 +27,7 @@ namespace igcnet {
 
 struct GroupConvScratch {
   Scratch weights, threads, partials, sums;
+  KeptWeights kept;  // of forward passes without statistics, as those of inference are
 };
 
 // y = norm(secondary(primary(norm(x)))). mean, var [K] of y are computed unless null; not beside y_norm.
@@ -66,6 +68,9 @@ class GroupConv {
   // secondary_partitions M: of a secondary convolution whose channels are l*M + m, l < K/M. 0: without one.
   GroupConv(const Conv2dSizes& sizes, int64_t secondary_partitions);
 
+  using Key = std::array<int64_t, 11>;
+  static Key key(const Conv2dSizes& sizes, int64_t secondary_partitions);
+
   // Whether backward() with dy_norm or a secondary convolution reads all of an image's dy before it writes its dx,
   // which has the same shape and may then lie where dy does.
   static bool overwrites_dy(const Conv2dSizes& sizes);
@@ -102,6 +107,8 @@ class GroupConv {
   int64_t most_rows() const { return (sizes_.P + bands_per_image_ - 1) / bands_per_image_; }  // of a band
   // Whether the loops that make y can sum it up and send it past the caches.
   bool works_on_outputs() const { return secondary_ ? secondary_->fills_vectors() : sums_rows(forward_); }
+  // The weights of both convolutions in the order of the loops.
+  const float* packed_weights(const GroupConvForward& task, GroupConvScratch& scratch) const;
   // Whether y goes past the caches.
   bool streams_y(const GroupConvForward& task) const;
   int64_t multiply_adds() const {
@@ -111,6 +118,7 @@ class GroupConv {
   int64_t secondary_floats() const { return secondary_ ? secondary_->packed_floats() : 0; }
 
   Conv2dSizes sizes_;
+  Key key_;
   CorrelationPlan forward_, backward_;  // of the primary convolution
   std::optional<IgcSecondary> secondary_;
   int64_t bands_per_image_;
@@ -124,8 +132,7 @@ class GroupConvPlans {
   const GroupConv& of(const Conv2dSizes& sizes, int64_t secondary_partitions);
 
  private:
-  using Key = std::array<int64_t, 11>;
-  std::map<Key, GroupConv> plans_;
+  std::map<GroupConv::Key, GroupConv> plans_;
 };
 
 }  // namespace igcnet
