@@ -28,10 +28,9 @@ export function inference(net: Network, options: InferenceOptions = {}): Inferen
   return new Inference(net, options)
 }
 
-type Size = readonly [N: number, H: number, W: number, C: number]
 interface Batch {
   images: Float32Array
-  size: Size
+  size: readonly [number, number, number, number]
 }
 
 /** Made by `inference()`. */
@@ -63,7 +62,10 @@ export class Inference implements Disposable {
    * @returns logits, N rows of one for each class
    * @throws DisposedError; TypeError for images that are no Float32Array; what `forward` throws for a size that does not fit
    */
-  async logits(images: Float32Array, size: Size): Promise<ArrayOf<FloatDType>> {
+  async logits(
+    images: Float32Array,
+    size: readonly [N: number, H: number, W: number, C: number],
+  ): Promise<ArrayOf<FloatDType>> {
     if (this.#disposed) throw new DisposedError('inference: expected one that was not disposed of')
     if (!(images instanceof Float32Array)) {
       throw new TypeError(`inference: expected a Float32Array of images but received ${inWords(images)}`)
