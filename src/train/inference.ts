@@ -1,4 +1,5 @@
 /** The forward pass of a network, batch after batch. Checked in test/train/recorded-inference.test.ts. */
+import { types } from 'node:util'
 import { noGrad } from '../autograd.ts'
 import { DisposedError } from '../errors.ts'
 import type { Network } from '../models/index.ts'
@@ -67,7 +68,7 @@ export class Inference implements Disposable {
     size: readonly [N: number, H: number, W: number, C: number],
   ): Promise<ArrayOf<FloatDType>> {
     if (this.#disposed) throw new DisposedError('inference: expected one that was not disposed of')
-    if (!(images instanceof Float32Array)) {
+    if (!types.isFloat32Array(images)) {
       throw new TypeError(`inference: expected a Float32Array of images but received ${inWords(images)}`)
     }
     // Without weights the network itself says what is wrong.
@@ -94,6 +95,7 @@ export class Inference implements Disposable {
 
 type Logits = Tensor<readonly [number, number], FloatDType>
 
+/** Where a network is. */
 export const deviceOf = (net: Network): DeviceName => net.parameters()[0]?.device ?? 'cpu'
 
 /** The pass itself, in the active scope. */

@@ -1,4 +1,5 @@
 /** Recorded passes of inference: the bits of `net.forward`, sizes and weights that change, networks that are gone, errors. */
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { noGrad } from '../../src/autograd.ts'
 import { memory } from '../../src/device.ts'
@@ -70,6 +71,17 @@ describe('inference', () => {
     inference.dispose()
     const gone = /^inference: expected one that was not disposed of$/
     await expect(inference.logits(images(2), [2, 32, 32, 3])).rejects.toThrow(gone)
+  })
+
+  it('takes images of another realm', async () => {
+    using net = build()
+    using inference = train.inference(net)
+    const batch = images(1)
+    const foreign: Float32Array = runInNewContext('values => Float32Array.from(values)')(batch)
+    expect(foreign).not.toBeInstanceOf(Float32Array)
+    for (let i = 0; i < 3; i++) {
+      expect([...(await inference.logits(foreign, [1, 32, 32, 3]))]).toEqual(forward(net, batch))
+    }
   })
 
   it('names what is wrong with images, before and after a recording, and goes on', async () => {
