@@ -79,14 +79,14 @@ async function serve() {
     status = { ...status, epoch, testTop1 }
     console.log(`serving the weights of epoch ${epoch}: ${testTop1.toFixed(1)} % of the test images`)
   }
-  const before = lastEpoch(values['run-dir'])
-  if (before) await take(join(values['run-dir'], 'last.safetensors'), before)
   worker.on('message', ({ path, ...found }) => take(path, found))
   worker.on('error', error => {
     console.error(`the training failed: ${error.message}`)
     process.exitCode = 1
   })
   worker.on('exit', () => (status = { ...status, training: false }))
+  const before = lastEpoch(values['run-dir'])
+  if (before) await take(join(values['run-dir'], 'last.safetensors'), before)
 
   function free(old) {
     old?.inference.dispose()

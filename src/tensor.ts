@@ -15,8 +15,8 @@ export { type ArrayOf, type DType, type FloatDType, isHalf, type ParameterDType,
 /** Sizes. A dimension of type `number` is checked at run time, a literal one by the compiler too. */
 export type Shape = readonly number[]
 /**
- * Every device holds every dtype; they compute in these. `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the specification that every device must equal. `cuda` and
- * `cuda:1`, …: NVIDIA GPUs, f32, bf16 and f16, through a plug-in.
+ * Every device holds every dtype; they compute in these. `cpu`: fast, f32. `reference`: slow and simple, f32 and f64, the
+ * specification that every device must equal. `cuda` and `cuda:1`, …: NVIDIA GPUs, f32, bf16 and f16, through a plug-in.
  */
 export type DeviceName = 'cpu' | 'reference' | 'cuda' | `cuda:${number}`
 /** What may be asked for: a device, or `auto`: cuda where it can be had, else cpu, with the reason once on stderr. */

@@ -365,10 +365,11 @@ Tensor Arguments::beside(const Tensor& like, const Shape& shape) {
 }
 
 Tensor Arguments::beside_or_over(const Tensor& spare, bool over, const Shape& shape,
-                                 std::initializer_list<const Input*> read) {
+                                 const std::optional<GivenReluSum>& sum, const std::optional<NormGradient>& norm) {
   constexpr long kOwners = 2;  // the handle and `spare`
-  for (const Input* other : read) over = over && other->data != spare.input().data;
-  const bool alone = over && spare.shape == shape && spare.storage.use_count() == kOwners &&
+  const void* const data = spare.input().data;
+  const bool read = (sum && (sum->more.data == data || sum->side.data == data)) || (norm && norm->x.data == data);
+  const bool alone = over && !read && spare.shape == shape && spare.storage.use_count() == kOwners &&
                      spare.storage->made_in() == spare.device().recording_number();  // a repetition finds it anew
   return alone ? spare : beside(spare, shape);
 }

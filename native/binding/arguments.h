@@ -89,9 +89,10 @@ class Arguments {
   // An uninitialised tensor beside `like`: same device and dtype.
   static Tensor beside(const Tensor& like, const Shape& shape);
   // Likewise; in the memory of `spare` itself if `over`, and if no handle but the one that it came by shares it, nor
-  // any of what is read beside it.
+  // what `sum` and `norm` read.
   static Tensor beside_or_over(const Tensor& spare, bool over, const Shape& shape,
-                               std::initializer_list<const Input*> read = {});
+                               const std::optional<GivenReluSum>& sum = {},
+                               const std::optional<NormGradient>& norm = {});
   // Likewise, for a parameter or statistics beside a map.
   static Tensor parameter_beside(const Tensor& map, const Shape& shape);
   Napi::Value object(std::initializer_list<std::pair<const char*, Tensor>> tensors) const;

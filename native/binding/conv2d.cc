@@ -154,11 +154,8 @@ Napi::Value conv2d_fused_backward(const Napi::CallbackInfo& info) {
                   : Output{nullptr, parameter_dtype(dy.dtype), shape};
   };
   const bool over = overwrites && y_norm && dy.device().backend().conv2d_overwrites_dy(sizes);
-  Output dx{nullptr, dy.dtype, x_shape};
-  if (needs_input) {
-    const Input none, &more = sum ? sum->more : none, &side = sum ? sum->side : none, &y = y_norm ? y_norm->x : none;
-    dx = put("dx", Arguments::beside_or_over(dy, over, x_shape, {&more, &side, &y}));
-  }
+  const Output dx = needs_input ? put("dx", Arguments::beside_or_over(dy, over, x_shape, sum, y_norm))
+                                : Output{nullptr, dy.dtype, x_shape};
   const Output dw = parameter(needs_weight, "dw", w_shape);
   const bool needs_sums = needs_input && (has_norm || (sum && sum->side_norm));
   const NormWeights sums = {parameter(needs_sums, "gamma", {x_shape[3]}), parameter(needs_sums, "beta", {x_shape[3]})};

@@ -93,8 +93,7 @@ Napi::Value igc_block_backward(const Napi::CallbackInfo& info) {
   };
   if (needs_input) {
     const bool over = overwrites && x.device().backend().igc_block_overwrites_dy(p, sizes);
-    const Input none, &more = sum ? sum->more : none, &side = sum ? sum->side : none, &y = y_norm ? y_norm->x : none;
-    made.emplace_back("dx", Arguments::beside_or_over(dy, over, x.shape, {&more, &side, &y}));
+    made.emplace_back("dx", Arguments::beside_or_over(dy, over, x.shape, sum, y_norm));
   }
   const Output dx = needs_input ? made.back().second.output() : Output{nullptr, x.dtype, x.shape};
   const Output primary_dw = output(needs_primary, "primary", wp.shape),

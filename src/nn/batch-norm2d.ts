@@ -42,10 +42,10 @@ export class BatchNorm2d<C extends number = number> extends Module<
     super()
     const { channels, momentum = 0.9, epsilon = 2e-5, dtype = 'f32', device = 'cpu' } = options
     checkSizes('BatchNorm2d', { channels: channels as number })
-    if (!(momentum >= 0 && momentum <= 1)) {
+    if (!(Number.isFinite(momentum) && momentum >= 0 && momentum <= 1)) {
       throw new RangeError(`BatchNorm2d: expected a momentum from 0 to 1 but received ${inWords(momentum)}`)
     }
-    if (!(epsilon >= 0 && epsilon < Infinity)) {
+    if (!(Number.isFinite(epsilon) && epsilon >= 0)) {
       throw new RangeError(`BatchNorm2d: expected a finite epsilon of 0 or more but received ${inWords(epsilon)}`)
     }
     this.momentum = momentum

@@ -23,7 +23,7 @@ export class Dropout extends Module<FloatTensor, FloatTensor> {
     super()
     expectOptions('Dropout', options)
     const { rate, seed = 0 } = options
-    if (!(rate >= 0 && rate < 1)) {
+    if (!(Number.isFinite(rate) && rate >= 0 && rate < 1)) {
       throw new RangeError(`Dropout: expected a rate of 0 or more and below 1 but received ${inWords(rate)}`)
     }
     this.rate = rate

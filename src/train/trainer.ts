@@ -110,7 +110,7 @@ async function trainIn(lockFolder: LockFolder, given: TrainConfig, options: Trai
     const best = checkpoint && (await findBest(source.folder, checkpoint))
     if (!best) state.best = null
     const run = { config: checked, rows: state.rows, continues: source !== undefined && isSame(source.folder, runDir) }
-    if (existsSync(runDir)) await RunFolder.check(runDir, run)
+    if (existsSync(runDir)) await RunFolder.check(runDir, run) // before a download
     await untilAborted(loaders, signal) // data that cannot be read leave no run
     const folder = await RunFolder.open(await lockFolder(), run, on)
     training = new Training({ config: checked, net, trainData, testData, folder, state, signal, onProgress, on })
